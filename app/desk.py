@@ -1,0 +1,137 @@
+"""What the REST room asks of the controller: a Protocol, and the values that it answers with.
+
+All methods may be called from any green thread. Those that change something return once the change is applied, or
+after two seconds with the hosts that are still pending.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.policy import Policy
+from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
+from flows.flow import Flow
+from flows.model import EndpointKey, Intent
+
+
+class RefusedError(Exception):
+    """A request that cannot be: what, why, and what to do, for people. `slug` names the kind for programs."""
+
+    def __init__(self, status: int, slug: str, detail: str, **more: object) -> None:
+        super().__init__(detail)
+        self.status, self.slug, self.detail, self.more = status, slug, detail, more
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host as the controller sees it now."""
+
+    name: str
+    dpid: int
+    vtep: str
+    underlay_mtu: int
+    switch: bool  # connected
+    helper: bool  # connected
+    tunnels: Mapping[str, int]  # peer -> ofport
+    endpoints: int
+    pending: bool  # has not everything that is wanted of it
+    errors: tuple[str, ...] = ()  # what it could not do, in words
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An endpoint as people see it."""
+
+    key: EndpointKey
+    name: str
+    mac: str
+    address: str | None
+    network: str
+    vlan: int
+    up: str
+    down: str
+    ofport: int
+    role: str
+    behind: str | None
+    state: str  # up | pending | away | refused
+    why: str = ""  # of pending, away or refused
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFlow:
+    """A flow as a switch has it now. `flow` is None for one that is not of our making."""
+
+    host: str
+    table: int
+    priority: int
+    match: str
+    actions: str
+    cookie: int
+    packets: int
+    bytes: int
+    duration: float  # seconds
+    flow: Flow | None
+    feature: str | None  # why it is there
+    owner_kind: str | None  # endpoint | network | host | pipeline
+    owner: str | None  # host1:web1:eth0, blue, host2
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an endpoint is to get; None leaves it as it is. Rates as text (flows.rate)."""
+
+    vlan: int | None = None
+    up: str | None = None
+    down: str | None = None
+
+
+class Desk(Protocol):
+    """What the controller does for those who call."""
+
+    @property
+    def intent(self) -> Intent:
+        """What is wanted now."""
+
+    @property
+    def policy(self) -> Policy:
+        """What people want now."""
+
+    def hosts(self) -> Sequence[HostView]:
+        """All hosts that ever reported and were not deleted."""
+
+    def endpoints(self) -> Sequence[EndpointView]:
+        """All endpoints."""
+
+    def resolve(self, name: str) -> EndpointKey:
+        """`web1`, `host2:web1`, `web1:eth1`, `host2:web1:eth1` -> its key; 404, or 409 with the list."""
+
+    def live_flows(self, host: str | None, endpoint: str | None, table: int | None) -> Sequence[LiveFlow]:
+        """The flows that connected switches have now, read from them."""
+
+    def replace_policy(self, policy: Policy) -> Outcome:
+        """This is the whole policy now."""
+
+    def preview(self, policy: Policy) -> Sequence[Mapping[str, object]]:
+        """What `replace_policy` would change: `{"endpoint", "field", "from", "to"}`, nothing is changed."""
+
+    def assign(self, names: Sequence[str], change: Change) -> Outcome:
+        """One change for these endpoints together."""
+
+    def forget_host(self, name: str) -> Outcome:
+        """This machine is gone for good; 404 unknown, 409 if it is connected."""
+
+    def admit(self, host: str, ask: Ask) -> Admission:
+        """Whether this endpoint may be, before anything is touched."""
+
+    def host_up(self, host: str, report: HostUp) -> Welcome:
+        """A helper begins a session; 409 for a second host with this dpid."""
+
+    def heard(self, host: str, session: int, event: EndpointUp | EndpointDown | TunnelsUp) -> Outcome:
+        """Something came or went there."""
+
+    def wants(self, host: str, session: int) -> Iterator[Want | None]:
+        """What is wanted there, as it changes; None is a beat. Ends when a newer session begins."""
+
+    def done(self, host: str, session: int, done: Done) -> None:
+        """A want stands, or could not be done."""

@@ -1,0 +1,137 @@
+"""Policy: what people want, as the document that they write (docs/policy.md) and as it applies to an endpoint.
+
+The first assignment that matches decides. What it leaves out, `connect` said.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.wire import HostName, InterfaceName, Vlan
+from flows.model import DEFAULT_VLAN, HIGHEST_VNI
+from flows.rate import parse_rate
+
+NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$")]
+
+
+def _rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
+
+
+class Document(BaseModel):
+    """Base of the policy's parts: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkRule(Document):
+    """A network: its vlan, and what else people want to say of it. The vni is the vlan unless set."""
+
+    vlan: Vlan
+    vni: Annotated[int, Field(ge=1, le=HIGHEST_VNI, strict=True)] | None = None
+    subnet: IPv4Network | None = None
+    gateway: IPv4Address | None = None
+
+    @model_validator(mode="after")
+    def _gateway_inside(self) -> "NetworkRule":
+        if self.gateway is not None and (self.subnet is None or self.gateway not in self.subnet):
+            raise ValueError(f"the gateway {self.gateway} is not inside the subnet {self.subnet}")
+        return self
+
+    @property
+    def segment(self) -> int:
+        """The number on the tunnel."""
+        return self.vni or self.vlan
+
+
+class Match(Document):
+    """Whom an assignment is for: all that is said must hold, and something must be said."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    label: Annotated[str, StringConstraints(pattern=r"^[^=\s][^=]{0,127}(=.{0,255})?$")] | None = (
+        None  # KEY or KEY=VALUE
+    )
+    host: HostName | None = None
+    interface: InterfaceName | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Match":
+        if not self.model_fields_set:
+            raise ValueError("an empty match: say name, label, host or interface")
+        return self
+
+    def holds(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> bool:
+        """Whether this is an endpoint that is meant."""
+        if self.label is not None:
+            key, equals, value = self.label.partition("=")
+            if key not in labels or (equals and labels[key] != value):
+                return False
+        return all(
+            wanted is None or wanted == is_
+            for wanted, is_ in ((self.name, name), (self.host, host), (self.interface, interface))
+        )
+
+
+class Assignment(Document):
+    """What the endpoints that match get."""
+
+    match: Match
+    vlan: Vlan | None = None
+    up: RateText | None = None
+    down: RateText | None = None
+
+
+class Policy(Document):
+    """The whole policy document."""
+
+    networks: dict[NetworkName, NetworkRule] = Field(default_factory=dict, max_length=4094)
+    assign: tuple[Assignment, ...] = Field(default=(), max_length=10_000)
+
+    @model_validator(mode="after")
+    def _one_network_a_number(self) -> "Policy":
+        for what in ("vlan", "segment"):
+            _refuse_twins(what, ((getattr(rule, what), name) for name, rule in self.networks.items()))
+        routed = [(name, rule.subnet) for name, rule in self.networks.items() if rule.gateway and rule.subnet]
+        for index, (name, subnet) in enumerate(routed):
+            for other, taken in routed[:index]:
+                if subnet.overlaps(taken):
+                    raise ValueError(
+                        f"{other} and {name} both have a gateway and overlap ({taken}, {subnet}): a host can route "
+                        "to one of them only; take the gateway from one, or give it another subnet"
+                    )
+        return self
+
+    def network(self, vlan: int) -> tuple[str, NetworkRule]:
+        """The name and rule of the network with this vlan; one that no policy names is a network of its own."""
+        for name, rule in self.networks.items():
+            if rule.vlan == vlan:
+                return name, rule
+        return "default" if vlan == DEFAULT_VLAN else f"vlan{vlan}", NetworkRule(vlan=vlan)
+
+    def assignment(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> Assignment | None:
+        """The first assignment that matches."""
+        return next((rule for rule in self.assign if rule.match.holds(name, host, interface, labels)), None)
+
+    def with_head(self, heads: Iterable[Assignment]) -> "Policy":
+        """These assignments first; an earlier one with the same match goes."""
+        first = tuple(heads)
+        taken = {rule.match for rule in first}
+        return self.model_copy(update={"assign": first + tuple(r for r in self.assign if r.match not in taken)})
+
+    def as_json(self) -> dict[str, Any]:
+        """The document as people would write it: what was not said is not there."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _refuse_twins(what: str, pairs: Iterable[tuple[int, str]]) -> None:
+    seen: dict[int, str] = {}
+    for number, name in pairs:
+        if number in seen:
+            raise ValueError(f"{seen[number]} and {name} both have the {'vni' if what == 'segment' else what} {number}")
+        seen[number] = name

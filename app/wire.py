@@ -1,0 +1,196 @@
+"""What helper and controller say to each other: values <-> JSON, validated.
+
+A helper's session, in order:
+
+1. `PUT /v1/hosts/{host}` with `HostUp`, everything it has -> `Welcome` with the number of the session.
+2. `GET /v1/hosts/{host}/wants?session=N`, held open: a line of JSON a `Want`, first all that stand, then each change;
+   `{"beat": true}` every two seconds. A want is a whole, idempotent statement about one thing on that host.
+3. `POST /v1/hosts/{host}/events?session=N` with one `Event` -> `Outcome`, answered when applied (or after 2 s).
+4. `POST /v1/hosts/{host}/done?session=N` with `Done` for each want, done or refused in words -> 204.
+
+Whatever names a session that is not the newest is answered 409: the helper begins again at 1. A stream that ends
+means that the helper is away; nothing is forgotten. Before it touches anything the helper asks
+`POST /v1/hosts/{host}/admit` with `Ask` -> `Admission`, or a problem document that says why not.
+"""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from flows.model import HIGHEST_VLAN, LOWEST_VLAN, Mac, Role, Tunnel
+
+
+class Wire(BaseModel):
+    """Base of all messages: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _mac(text: str) -> str:
+    return str(Mac.parse(text))
+
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+ContainerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$")]
+InterfaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$")]
+Vlan = Annotated[int, Field(ge=LOWEST_VLAN, le=HIGHEST_VLAN, strict=True)]
+MacText = Annotated[str, AfterValidator(_mac)]
+Kbps = Annotated[int, Field(ge=1)]
+
+
+class Rates(Wire):
+    """What a container may send (`up`) and receive (`down`), kilobits per second; null is no limit."""
+
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+
+
+class EndpointReport(Wire):
+    """An endpoint as the helper has it. `vlan` and the rates are what `connect` said: policy goes before them."""
+
+    container: ContainerId
+    interface: InterfaceName
+    name: str = Field(min_length=1, max_length=128)
+    mac: MacText
+    ofport: Annotated[int, Field(ge=1, lt=0xFFFFFF00)]
+    address: IPv4Interface | None = None
+    vlan: Vlan | None = None
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+    role: Role = Role.CONTAINER
+    behind: str | None = None  # the joined Linux bridge that it is on, if not straight on br-int
+    labels: dict[str, str] = Field(default_factory=dict, max_length=128)
+
+
+class HostUp(Wire):
+    """Everything that a host has, said after every connect."""
+
+    dpid: Annotated[int, Field(gt=0, lt=1 << 64)]
+    vtep: IPv4Address
+    underlay_mtu: Annotated[int, Field(ge=576, le=65535)]
+    tunnels: dict[HostName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # peer -> ofport
+    endpoints: tuple[EndpointReport, ...] = ()
+
+
+class EndpointUp(Wire):
+    """An endpoint came, or changed (another ofport, name, address)."""
+
+    kind: Literal["endpoint_up"] = "endpoint_up"
+    endpoint: EndpointReport
+
+
+class EndpointDown(Wire):
+    """An endpoint went."""
+
+    kind: Literal["endpoint_down"] = "endpoint_down"
+    container: ContainerId
+    interface: InterfaceName
+
+
+class TunnelsUp(Wire):
+    """The tunnel ports of this host, all of them."""
+
+    kind: Literal["tunnels_up"] = "tunnels_up"
+    tunnels: dict[HostName, Annotated[int, Field(ge=1)]]
+
+
+Event = Annotated[EndpointUp | EndpointDown | TunnelsUp, Field(discriminator="kind")]
+EVENT: TypeAdapter[EndpointUp | EndpointDown | TunnelsUp] = TypeAdapter(Event)
+
+
+class Welcome(Wire):
+    """The answer to `HostUp`: the session's number, and who was refused and why, by `container/interface`."""
+
+    session: int
+    refused: dict[str, str] = Field(default_factory=dict)
+
+
+class Outcome(Wire):
+    """The answer to a change: its generation, and the hosts that have it not yet. Applied when none is pending."""
+
+    generation: int
+    pending: tuple[str, ...] = ()
+
+
+class Ask(Wire):
+    """May this container have this address? What `connect` was told; `address` may lack its prefix."""
+
+    container: ContainerId
+    interface: InterfaceName
+    name: str = Field(min_length=1, max_length=128)
+    address: str = Field(max_length=64)
+    vlan: Vlan | None = None
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+    gateway: IPv4Address | None = None
+    behind: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, max_length=128)
+
+
+class Admission(Wire):
+    """Yes: with what policy makes of it. `mtu` for the container's interface, bytes; rates in force."""
+
+    address: IPv4Interface
+    network: str
+    vlan: Vlan
+    mtu: int
+    gateway: IPv4Address | None = None
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+
+
+class TunnelPeer(Wire):
+    """A tunnel port that the host should have."""
+
+    peer: HostName
+    tunnel: Tunnel
+    remote: IPv4Address
+
+
+class TunnelsWant(Wire):
+    """All tunnel ports of the host; others are to go. Done means that `TunnelsUp` was reported."""
+
+    kind: Literal["tunnels"] = "tunnels"
+    peers: tuple[TunnelPeer, ...] = ()
+
+
+class ShaperWant(Wire):
+    """The shapers of one endpoint, both directions."""
+
+    kind: Literal["shaper"] = "shaper"
+    container: ContainerId
+    interface: InterfaceName
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+
+
+class GatewayWant(Wire):
+    """A network's gateway on this host: a port of br-int with this address, forwarding, NAT to the outside.
+
+    `present` false: it is to go. Done means that `EndpointUp` (role gateway, container `gateway:VLAN`) was reported.
+    """
+
+    kind: Literal["gateway"] = "gateway"
+    vlan: Vlan
+    present: bool
+    address: IPv4Interface | None = None
+    subnet: IPv4Network | None = None
+    mac: MacText | None = None
+    mtu: int | None = None
+
+
+class Want(Wire):
+    """One thing that is wanted of a host. A want of the same `key` replaces the earlier one."""
+
+    key: str
+    generation: int
+    body: Annotated[TunnelsWant | ShaperWant | GatewayWant, Field(discriminator="kind")]
+
+
+class Done(Wire):
+    """The want of this key and generation stands, or could not be done: then `error` says why."""
+
+    key: str
+    generation: int
+    error: str | None = None

@@ -1,0 +1,139 @@
+"""The packet fields that flows match and set, with the registers' meanings.
+
+    register   name      holds
+    reg0       SEGMENT   the vni that the packet belongs to
+    reg1       SENDER    owner id of the sending endpoint (low 32 bits)
+    reg2       ORIGIN    where the packet came from: Origin.ENDPOINT or Origin.TUNNEL
+    reg3       OUT       ofport that the packet leaves by
+
+Names and widths are those of ovs-fields(7), so that a flow prints as `ovs-ofctl` reads it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import SupportsInt
+
+from flows.model import Mac
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Field:
+    """A field of the packet or of the pipeline. Calling it with a value makes a term of a match."""
+
+    name: str
+    bits: int
+
+    def __call__(self, value: SupportsInt, mask: SupportsInt | None = None) -> "Term":
+        """This field has this value (under the mask); ValueError if either does not fit the field."""
+        number, bound = int(value), 1 << self.bits
+        if not 0 <= number < bound or (mask is not None and not 0 <= int(mask) < bound):
+            raise ValueError(f"{self.name} has {self.bits} bits: {number:#x} does not fit")
+        return Term(self, number, None if mask is None else int(mask))
+
+    def show(self, value: int) -> str:
+        """The value as `ovs-ofctl` writes it."""
+        return _SHOWN.get(self.name, _decimal)(value)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Term:
+    """One condition of a match: all of these must hold."""
+
+    field: Field
+    value: int
+    mask: int | None = None
+
+    def __str__(self) -> str:
+        mask = "" if self.mask is None else "/" + self.field.show(self.mask)
+        return f"{self.field.name}={self.field.show(self.value)}{mask}"
+
+
+class Origin(IntEnum):
+    """Where a packet came from: the values of ORIGIN."""
+
+    ENDPOINT = 1
+    TUNNEL = 2
+
+
+def _decimal(value: int) -> str:
+    return str(value)
+
+
+def _hexadecimal(value: int) -> str:
+    return f"{value:#x}"
+
+
+def _mac(value: int) -> str:
+    return str(Mac(value))
+
+
+def _ipv4(value: int) -> str:
+    return str(IPv4Address(value))
+
+
+def _ipv6(value: int) -> str:
+    return str(IPv6Address(value))
+
+
+IN_PORT = Field("in_port", 32)
+ETH_DST = Field("eth_dst", 48)
+ETH_SRC = Field("eth_src", 48)
+ETH_TYPE = Field("eth_type", 16)
+IPV4_SRC = Field("ip_src", 32)
+IPV6_SRC = Field("ipv6_src", 128)
+ARP_OP = Field("arp_op", 16)
+ARP_SPA = Field("arp_spa", 32)
+ARP_TPA = Field("arp_tpa", 32)
+ARP_SHA = Field("arp_sha", 48)
+ARP_THA = Field("arp_tha", 48)
+TUN_ID = Field("tun_id", 64)
+SEGMENT = Field("reg0", 32)
+SENDER = Field("reg1", 32)
+ORIGIN = Field("reg2", 32)
+OUT = Field("reg3", 32)
+
+_SHOWN: dict[str, Callable[[int], str]] = {
+    "eth_dst": _mac,
+    "eth_src": _mac,
+    "arp_sha": _mac,
+    "arp_tha": _mac,
+    "eth_type": _hexadecimal,
+    "tun_id": _hexadecimal,
+    "reg0": _hexadecimal,
+    "reg1": _hexadecimal,
+    "reg2": _hexadecimal,
+    "reg3": _hexadecimal,
+    "ip_src": _ipv4,
+    "arp_spa": _ipv4,
+    "arp_tpa": _ipv4,
+    "ipv6_src": _ipv6,
+}
+
+FIELDS: dict[str, Field] = {
+    field.name: field
+    for field in (
+        IN_PORT,
+        ETH_DST,
+        ETH_SRC,
+        ETH_TYPE,
+        IPV4_SRC,
+        IPV6_SRC,
+        ARP_OP,
+        ARP_SPA,
+        ARP_TPA,
+        ARP_SHA,
+        ARP_THA,
+        TUN_ID,
+        SEGMENT,
+        SENDER,
+        ORIGIN,
+        OUT,
+    )
+}
+
+ETH_IPV4 = ETH_TYPE(0x0800)
+ETH_ARP = ETH_TYPE(0x0806)
+ETH_IPV6 = ETH_TYPE(0x86DD)
+ARP_REQUEST, ARP_REPLY = 1, 2

@@ -1,0 +1,133 @@
+"""A flow entry, a meter, and what a bridge holds: plain values with a key.
+
+Instructions and actions are one tuple in the order of execution (OpenFlow 1.5, 5.8): `Meter` first, `Goto` last.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from flows.fields import Field, Term
+from flows.table import Table
+
+IN_PORT_NUMBER = 0xFFFFFFF8  # OFPP_IN_PORT: back to where the packet came from
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """The field gets this value."""
+
+    field: Field
+    value: int
+
+    def __str__(self) -> str:
+        return f"set_field:{self.field.show(self.value)}->{self.field.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The first field's low bits are copied over the second's; `bits` of them."""
+
+    source: Field
+    target: Field
+    bits: int
+
+    def __str__(self) -> str:
+        return f"move:{_part(self.source, self.bits)}->{_part(self.target, self.bits)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The packet leaves by this port."""
+
+    port: int
+
+    def __str__(self) -> str:
+        return "IN_PORT" if self.port == IN_PORT_NUMBER else f"output:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBy:
+    """The packet leaves by the port whose number is in the register (all 32 bits)."""
+
+    register: Field
+
+    def __str__(self) -> str:
+        return f"output:{_part(self.register, 32)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The packet counts against this meter, which may drop it."""
+
+    meter: int
+
+    def __str__(self) -> str:
+        return f"meter:{self.meter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Goto:
+    """The packet goes on in this table."""
+
+    table: Table
+
+    def __str__(self) -> str:
+        return f"goto_table:{int(self.table)}"
+
+
+Action = Set | Move | Output | OutputBy | Meter | Goto
+Key = tuple[Table, int, tuple[Term, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One flow entry. Two flows with one `key` cannot both be installed. No actions: drop."""
+
+    table: Table
+    priority: int
+    match: tuple[Term, ...]  # sorted, so that equal matches are equal values: use `flow()`
+    actions: tuple[Action, ...]
+    cookie: int
+
+    @property
+    def key(self) -> Key:
+        """What the switch tells entries apart by."""
+        return (self.table, self.priority, self.match)
+
+    def __str__(self) -> str:
+        """As `ovs-ofctl add-flow` reads it."""
+        match = "".join(f",{term}" for term in _typed_first(self.match))
+        actions = ",".join(map(str, self.actions)) or "drop"
+        return f"table={int(self.table)},cookie={self.cookie:#018x},priority={self.priority}{match} actions={actions}"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterEntry:
+    """One meter: drops what comes faster. Rate in kilobits per second, burst in kilobits."""
+
+    meter: int
+    rate_kbps: int
+    burst_kbits: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bridge holds, or should: flows by key, meters by id."""
+
+    flows: Mapping[Key, Flow] = field(default_factory=dict)
+    meters: Mapping[int, MeterEntry] = field(default_factory=dict)
+
+
+def flow(table: Table, priority: int, match: Iterable[Term], actions: Iterable[Action], cookie: int) -> Flow:
+    """A flow with its match in the one order that all matches have."""
+    return Flow(table, priority, tuple(sorted(match)), tuple(actions), cookie)
+
+
+def _part(field: Field, bits: int) -> str:
+    # NXM fields are written with their old names in a move; ovs-ofctl(8) takes the new ones for both.
+    return f"{field.name}[]" if bits == field.bits else f"{field.name}[0..{bits - 1}]"
+
+
+def _typed_first(match: tuple[Term, ...]) -> list[Term]:
+    """eth_type before what depends on it, as ovs-ofctl requires."""
+    return sorted(match, key=lambda term: term.field.name != "eth_type")

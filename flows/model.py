@@ -1,0 +1,158 @@
+"""What there is: hosts, networks, endpoints, and the intent that holds them. Frozen values, standard library only."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from types import MappingProxyType
+from typing import NamedTuple
+
+DEFAULT_VLAN = 1
+LOWEST_VLAN, HIGHEST_VLAN = 1, 4094
+HIGHEST_VNI = (1 << 24) - 1
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
+
+
+class Mac(int):
+    """A 48-bit Ethernet address: a number that prints as people write it."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Mac":
+        """Read `02:c7:ac:0f:2a:64`; ValueError says what was wrong."""
+        if not _MAC.fullmatch(text):
+            raise ValueError(f"“{text[:40]}” is not a MAC address: say it as 02:c7:ac:0f:2a:64")
+        return cls(int(text.replace(":", ""), 16))
+
+    @classmethod
+    def of(cls, address: IPv4Address) -> "Mac":
+        """The locally administered MAC that belongs to this address, so that no two of a network collide."""
+        return cls(0x02C7 << 32 | int(address))
+
+    def __str__(self) -> str:
+        return ":".join(f"{byte:02x}" for byte in int(self).to_bytes(6, "big"))
+
+    def __repr__(self) -> str:
+        return f"Mac({str(self)!r})"
+
+
+class Tunnel(StrEnum):
+    """How two hosts' bridges are joined."""
+
+    GRE = "gre"
+    VXLAN = "vxlan"
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that the tunnel takes from the underlay's MTU over IPv4: RFC 2890 with a key, RFC 7348.
+
+        20 IPv4 + 8 GRE with key + 14 inner Ethernet; 20 IPv4 + 8 UDP + 8 VXLAN + 14 inner Ethernet.
+        """
+        return {Tunnel.GRE: 42, Tunnel.VXLAN: 50}[self]
+
+
+class Role(StrEnum):
+    """What an endpoint is, which decides what it may send and where it is reached."""
+
+    CONTAINER = "container"  # only its own addresses; in one place
+    ROUTER = "router"  # forwards for others, so any source address; in one place (a joined Linux bridge's own)
+    GATEWAY = "gateway"  # a router that every host has under the same address; reached on the own host only
+
+
+class EndpointKey(NamedTuple):
+    """What makes an endpoint this one, over restarts of everything."""
+
+    host: str
+    container: str  # Docker's id; `netns:NAME`, `bridge:NAME`, `gateway:VLAN` for what is none of Docker's
+    interface: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One broadcast domain over all hosts."""
+
+    owner: int  # owner id
+    name: str
+    vlan: int
+    vni: int
+    subnet: IPv4Network | None = None
+    gateway: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine with Docker and Open vSwitch."""
+
+    owner: int  # owner id
+    name: str
+    dpid: int
+    vtep: IPv4Address  # the underlay address that its tunnels end at
+    tunnels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # peer's name -> ofport here
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A container's interface on a network.
+
+    While a change is under way an endpoint may receive in two segments; it sends in one.
+    """
+
+    key: EndpointKey
+    owner: int  # owner id
+    name: str
+    mac: Mac
+    ofport: int
+    sends: int  # segment
+    receives: frozenset[int]  # segments
+    address: IPv4Interface | None = None
+    role: Role = Role.CONTAINER
+    up_kbps: int | None = None
+    down_kbps: int | None = None
+    up_meter: int = 0  # meter id; 0 where there is no rate
+    down_meter: int = 0
+
+
+class Link(NamedTuple):
+    """An edge between two hosts, `a` before `b` by name."""
+
+    a: str
+    b: str
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True)
+class Intent:
+    """All that is wanted of the switches, one frozen value. `generation` numbers the intents of one controller."""
+
+    generation: int = 0
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    networks: Mapping[int, Network] = field(default_factory=dict)  # by vni
+    endpoints: Mapping[EndpointKey, Endpoint] = field(default_factory=dict)
+    links: frozenset[Link] = frozenset()
+
+    @cached_property
+    def members(self) -> Mapping[int, tuple[Endpoint, ...]]:
+        """Who receives in each segment, in the order of their keys (so that a flood is the same again)."""
+        found: dict[int, list[Endpoint]] = {}
+        for key in sorted(self.endpoints):
+            endpoint = self.endpoints[key]
+            for segment in sorted(endpoint.receives):
+                found.setdefault(segment, []).append(endpoint)
+        return {segment: tuple(endpoints) for segment, endpoints in found.items()}
+
+    @cached_property
+    def local(self) -> Mapping[str, tuple[Endpoint, ...]]:
+        """The endpoints of each host, in the order of their keys."""
+        found: dict[str, list[Endpoint]] = {name: [] for name in self.hosts}
+        for key in sorted(self.endpoints):
+            found.setdefault(key.host, []).append(self.endpoints[key])
+        return {host: tuple(endpoints) for host, endpoints in found.items()}
+
+    def segments(self, host: str) -> tuple[int, ...]:
+        """The segments that have a member on this host: the ones that are compiled for it."""
+        return tuple(sorted({segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}))
