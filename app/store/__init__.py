@@ -1,0 +1,65 @@
+"""Where policy, ids and what the hosts last said are kept, so that a killed controller comes back with it."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from app.policy import Policy
+from app.wire import EndpointReport, HostUp
+from flows.model import EndpointKey
+
+
+class KeptEndpoint(NamedTuple):
+    """An endpoint as its helper last reported it, and the segment that all switches agreed on last."""
+
+    report: EndpointReport
+    segment: int | None
+
+
+class Store(Protocol):
+    """The home of what the controller must not forget. All writes inside `writing()` are kept, or none is."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction; it stands when the block ends, and is undone if the block raises."""
+
+    def policy(self) -> Policy:
+        """The policy, empty at first."""
+
+    def keep_policy(self, policy: Policy) -> None:
+        """Replace the policy."""
+
+    def generation(self) -> int:
+        """The number of the newest intent."""
+
+    def keep_generation(self, generation: int) -> None:
+        """Remember that intents up to this number were given out."""
+
+    def hosts(self) -> Mapping[str, HostUp]:
+        """What each host last said of itself, without its endpoints."""
+
+    def keep_host(self, name: str, report: HostUp) -> None:
+        """Remember what a host said of itself; its endpoints are kept one by one."""
+
+    def forget_host(self, name: str) -> None:
+        """A host is gone, with its endpoints, its ids and its meters."""
+
+    def endpoints(self) -> Mapping[EndpointKey, KeptEndpoint]:
+        """All endpoints."""
+
+    def keep_endpoint(self, key: EndpointKey, report: EndpointReport) -> None:
+        """Remember an endpoint; its segment stays as it is."""
+
+    def keep_segment(self, key: EndpointKey, segment: int) -> None:
+        """All switches agree that this endpoint sends in this segment."""
+
+    def forget_endpoint(self, key: EndpointKey) -> None:
+        """An endpoint is gone, with its meters; its owner id is never given out again."""
+
+    def owner(self, kind: str, name: str) -> int:
+        """The owner id of an endpoint, network or host: given out at the first call, the same ever after."""
+
+    def owners(self) -> Mapping[int, tuple[str, str]]:
+        """Owner id -> kind and name."""
+
+    def meter(self, key: EndpointKey, direction: str) -> int:
+        """The meter id of an endpoint's direction on its host: the lowest free one, the same until it is gone."""

@@ -1,0 +1,190 @@
+"""The store in one SQLite file: WAL, so that a kill at any moment loses nothing that was acknowledged.
+
+`synchronous=NORMAL` in WAL mode survives the death of the process; a power cut may take the last moments with it, but
+never half of a change (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.policy import Policy
+from app.store import KeptEndpoint
+from app.wire import EndpointReport, HostUp
+from flows.model import EndpointKey
+
+MIGRATIONS = (
+    """
+    CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE host (name TEXT PRIMARY KEY, report TEXT NOT NULL) STRICT;
+    CREATE TABLE endpoint (
+        host TEXT NOT NULL, container TEXT NOT NULL, interface TEXT NOT NULL,
+        report TEXT NOT NULL, segment INTEGER,
+        PRIMARY KEY (host, container, interface)
+    ) STRICT;
+    CREATE TABLE owner (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
+    ) STRICT;
+    CREATE TABLE meter (
+        host TEXT NOT NULL, meter INTEGER NOT NULL,
+        container TEXT NOT NULL, interface TEXT NOT NULL, direction TEXT NOT NULL,
+        PRIMARY KEY (host, meter), UNIQUE (host, container, interface, direction)
+    ) STRICT;
+    """,
+)
+
+
+class StoreError(Exception):
+    """The file cannot be used: which, why, what to do."""
+
+
+class SqliteStore:
+    """A `Store` in a file; `:memory:` keeps nothing."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            if path != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._migrate(path)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the state file {path} cannot be used: {error}") from error
+        self._depth = 0
+
+    def _migrate(self, path: str) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"the state file {path} was written by a newer Containet (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}): start that one, or move the file away to begin anew"
+            )
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction; a block inside a block joins it."""
+        if self._depth == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._db.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute("COMMIT")
+
+    def policy(self) -> Policy:
+        """The policy, empty at first."""
+        return Policy.model_validate(json.loads(self._fact("policy", "{}")))
+
+    def keep_policy(self, policy: Policy) -> None:
+        """Replace the policy."""
+        self._keep_fact("policy", json.dumps(policy.as_json()))
+
+    def generation(self) -> int:
+        """The number of the newest intent."""
+        return int(self._fact("generation", "0"))
+
+    def keep_generation(self, generation: int) -> None:
+        """Remember that intents up to this number were given out."""
+        self._keep_fact("generation", str(generation))
+
+    def hosts(self) -> Mapping[str, HostUp]:
+        """What each host last said of itself, without its endpoints."""
+        rows = self._db.execute("SELECT name, report FROM host ORDER BY name")
+        return {name: HostUp.model_validate_json(report) for name, report in rows}
+
+    def keep_host(self, name: str, report: HostUp) -> None:
+        """Remember what a host said of itself; its endpoints are kept one by one."""
+        text = report.model_copy(update={"endpoints": ()}).model_dump_json()
+        self._db.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", (name, text))
+
+    def forget_host(self, name: str) -> None:
+        """A host is gone, with its endpoints, its ids and its meters."""
+        for statement in (
+            "DELETE FROM host WHERE name = ?",
+            "DELETE FROM endpoint WHERE host = ?",
+            "DELETE FROM meter WHERE host = ?",
+        ):
+            self._db.execute(statement, (name,))
+        self._db.execute("DELETE FROM owner WHERE kind = 'host' AND name = ?", (name,))
+        self._db.execute(
+            "DELETE FROM owner WHERE kind = 'endpoint' AND substr(name, 1, ?) = ?", (len(name) + 1, f"{name}/")
+        )
+
+    def endpoints(self) -> Mapping[EndpointKey, KeptEndpoint]:
+        """All endpoints."""
+        rows = self._db.execute("SELECT host, container, interface, report, segment FROM endpoint ORDER BY 1, 2, 3")
+        return {
+            EndpointKey(host, container, interface): KeptEndpoint(EndpointReport.model_validate_json(text), segment)
+            for host, container, interface, text, segment in rows
+        }
+
+    def keep_endpoint(self, key: EndpointKey, report: EndpointReport) -> None:
+        """Remember an endpoint; its segment stays as it is."""
+        self._db.execute(
+            "INSERT INTO endpoint (host, container, interface, report) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (host, container, interface) DO UPDATE SET report = excluded.report",
+            (*key, report.model_dump_json(exclude_defaults=True)),
+        )
+
+    def keep_segment(self, key: EndpointKey, segment: int) -> None:
+        """All switches agree that this endpoint sends in this segment."""
+        self._db.execute(
+            "UPDATE endpoint SET segment = ? WHERE host = ? AND container = ? AND interface = ?", (segment, *key)
+        )
+
+    def forget_endpoint(self, key: EndpointKey) -> None:
+        """An endpoint is gone, with its meters; its owner id is never given out again."""
+        for table in ("endpoint", "meter"):
+            self._db.execute(f"DELETE FROM {table} WHERE host = ? AND container = ? AND interface = ?", key)  # noqa: S608
+        self._db.execute("DELETE FROM owner WHERE kind = 'endpoint' AND name = ?", (str(key),))
+
+    def owner(self, kind: str, name: str) -> int:
+        """The owner id of an endpoint, network or host: given out at the first call, the same ever after."""
+        found = self._db.execute("SELECT id FROM owner WHERE kind = ? AND name = ?", (kind, name)).fetchone()
+        if found is None:
+            cursor = self._db.execute("INSERT INTO owner (kind, name) VALUES (?, ?) RETURNING id", (kind, name))
+            found = cursor.fetchone()
+        return int(found[0])
+
+    def owners(self) -> Mapping[int, tuple[str, str]]:
+        """Owner id -> kind and name."""
+        return {number: (kind, name) for number, kind, name in self._db.execute("SELECT id, kind, name FROM owner")}
+
+    def meter(self, key: EndpointKey, direction: str) -> int:
+        """The meter id of an endpoint's direction on its host: the lowest free one, the same until it is gone."""
+        found = self._db.execute(
+            "SELECT meter FROM meter WHERE host = ? AND container = ? AND interface = ? AND direction = ?",
+            (*key, direction),
+        ).fetchone()
+        if found is None:
+            found = self._db.execute(
+                "INSERT INTO meter (host, meter, container, interface, direction) "
+                "SELECT ?1, coalesce((SELECT min(m.meter) + 1 FROM (SELECT 0 AS meter UNION ALL "
+                "SELECT meter FROM meter WHERE host = ?1) AS m WHERE NOT EXISTS "
+                "(SELECT 1 FROM meter AS n WHERE n.host = ?1 AND n.meter = m.meter + 1)), 1), ?2, ?3, ?4 "
+                "RETURNING meter",
+                (*key, direction),
+            ).fetchone()
+        return int(found[0])
+
+    def _fact(self, name: str, default: str) -> str:
+        found = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return default if found is None else str(found[0])
+
+    def _keep_fact(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
