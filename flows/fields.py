@@ -2,7 +2,7 @@
 
     register   name      holds
     reg0       SEGMENT   the vni that the packet belongs to
-    reg1       SENDER    owner id of the sending endpoint (low 32 bits)
+    reg1       SENDER    owner id of the sending endpoint
     reg2       ORIGIN    where the packet came from: Origin.ENDPOINT or Origin.TUNNEL
     reg3       OUT       ofport that the packet leaves by
 

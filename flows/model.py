@@ -116,6 +116,10 @@ class Endpoint:
     up_meter: int = 0  # meter id; 0 where there is no rate
     down_meter: int = 0
 
+    def reached_from(self, host: str) -> bool:
+        """Whether the endpoints of this host may reach it: a gateway is reached on its own host only."""
+        return self.role is not Role.GATEWAY or self.key.host == host
+
 
 class Link(NamedTuple):
     """An edge between two hosts, `a` before `b` by name."""

@@ -1,0 +1,58 @@
+"""ARP_RESPONDER: who-has for an endpoint that is known is answered here, at the bridge of the one who asks.
+
+| match                             | actions                                           |
+|-----------------------------------|---------------------------------------------------|
+| segment, arp request for its IP   | turned into the reply (RFC 826), sent back        |
+| other                             | goto L2_LOOKUP                                    |
+
+A request for an address that nobody has goes on and is flooded, as on a LAN.
+"""
+
+from collections.abc import Iterator
+
+from flows.cookie import PIPELINE, Feature, pack
+from flows.fields import (
+    ARP_OP,
+    ARP_REPLY,
+    ARP_REQUEST,
+    ARP_SHA,
+    ARP_SPA,
+    ARP_THA,
+    ARP_TPA,
+    ETH_ARP,
+    ETH_DST,
+    ETH_SRC,
+    SEGMENT,
+)
+from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
+from flows.model import Endpoint, Host, Intent
+from flows.table import Priority, Table
+
+
+def arp_flows(intent: Intent, host: Host) -> Iterator[Flow]:
+    """One flow per endpoint of the segments that have a member here."""
+    yield flow(Table.ARP_RESPONDER, Priority.MISS, (), (Goto(Table.L2_LOOKUP),), pack(Feature.ARP, PIPELINE))
+    for segment in intent.segments(host.name):
+        for endpoint in intent.members[segment]:
+            if endpoint.address is not None and endpoint.reached_from(host.name):
+                yield flow(
+                    Table.ARP_RESPONDER,
+                    Priority.NORMAL,
+                    (SEGMENT(segment), ETH_ARP, ARP_OP(ARP_REQUEST), ARP_TPA(endpoint.address.ip)),
+                    _reply(endpoint),
+                    pack(Feature.ARP, endpoint.owner),
+                )
+
+
+def _reply(endpoint: Endpoint) -> tuple[Action, ...]:
+    address = 0 if endpoint.address is None else int(endpoint.address.ip)
+    return (
+        Move(ETH_SRC, ETH_DST, ETH_SRC.bits),
+        Set(ETH_SRC, endpoint.mac),
+        Set(ARP_OP, ARP_REPLY),
+        Move(ARP_SHA, ARP_THA, ARP_SHA.bits),
+        Set(ARP_SHA, endpoint.mac),
+        Move(ARP_SPA, ARP_TPA, ARP_SPA.bits),
+        Set(ARP_SPA, address),
+        Output(IN_PORT_NUMBER),
+    )

@@ -1,0 +1,45 @@
+"""CLASSIFY: who sent this, and in which segment it is.
+
+| from     | match            | actions                                                                    |
+|----------|------------------|----------------------------------------------------------------------------|
+| endpoint | in_port, eth_src | segment=what it sends in, sender=its id, origin=endpoint, goto SPOOF_GUARD |
+| tunnel   | in_port          | segment=tunnel key, origin=tunnel, goto L2_LOOKUP                          |
+| other    |                  | drop (no flow)                                                             |
+
+An endpoint is known by its port *and* its MAC: several may share the port of a joined Linux bridge. The flow of an
+endpoint is the only one that says in which segment it sends, so replacing it is what moves a container.
+"""
+
+from collections.abc import Iterator
+
+from flows.cookie import Feature, pack
+from flows.fields import ETH_SRC, IN_PORT, ORIGIN, SEGMENT, SENDER, TUN_ID, Origin
+from flows.flow import Flow, Goto, Move, Set, flow
+from flows.model import Host, Intent
+from flows.table import Priority, Table
+
+
+def classify_flows(intent: Intent, host: Host) -> Iterator[Flow]:
+    """One flow per endpoint here, one per tunnel port."""
+    for endpoint in intent.local.get(host.name, ()):
+        yield flow(
+            Table.CLASSIFY,
+            Priority.NORMAL,
+            (IN_PORT(endpoint.ofport), ETH_SRC(endpoint.mac)),
+            (
+                Set(SEGMENT, endpoint.sends),
+                Set(SENDER, endpoint.owner),
+                Set(ORIGIN, Origin.ENDPOINT),
+                Goto(Table.SPOOF_GUARD),
+            ),
+            pack(Feature.CLASSIFY, endpoint.owner),
+        )
+    for peer, ofport in sorted(host.tunnels.items()):
+        if peer in intent.hosts:
+            yield flow(
+                Table.CLASSIFY,
+                Priority.NORMAL,
+                (IN_PORT(ofport),),
+                (Move(TUN_ID, SEGMENT, SEGMENT.bits), Set(ORIGIN, Origin.TUNNEL), Goto(Table.L2_LOOKUP)),
+                pack(Feature.CLASSIFY, intent.hosts[peer].owner),
+            )

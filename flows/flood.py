@@ -1,0 +1,40 @@
+"""FLOOD: broadcast and multicast reach every member of the segment once.
+
+| match                    | actions                                                                   |
+|--------------------------|---------------------------------------------------------------------------|
+| segment, origin=endpoint | every local port, then with the tunnel key every host that has a member   |
+| segment, origin=tunnel   | every local port: never tunnel to tunnel                                  |
+
+A switch does not send a packet back out of the port that it came in by (OpenFlow 1.5, 5.8), so the sender gets none.
+What is flooded does not pass the receiver's meter: one drop there would drop it for those behind it in the list. The
+receiver's shaper, on the host's end of its interface, holds it to the rate all the same.
+"""
+
+from collections.abc import Iterator
+
+from flows.cookie import Feature, pack
+from flows.fields import ORIGIN, SEGMENT, TUN_ID, Origin
+from flows.flow import Action, Flow, Output, Set, flow
+from flows.model import Host, Intent, Role
+from flows.table import Priority, Table
+
+
+def flood_flows(intent: Intent, host: Host) -> Iterator[Flow]:
+    """Two flows per segment that has a member here; the ports in the order of their numbers."""
+    for segment in intent.segments(host.name):
+        members = intent.members[segment]
+        local = sorted({member.ofport for member in members if member.key.host == host.name})
+        # A gateway is everybody's own, so a host with nothing else in the segment has no use for a copy.
+        hosts = {member.key.host for member in members if member.role is not Role.GATEWAY}
+        tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
+        here: tuple[Action, ...] = tuple(map(Output, local))
+        there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()
+        owner = intent.networks[segment].owner
+        for origin, actions in ((Origin.ENDPOINT, here + there), (Origin.TUNNEL, here)):
+            yield flow(
+                Table.FLOOD,
+                Priority.NORMAL,
+                (SEGMENT(segment), ORIGIN(origin)),
+                actions,
+                pack(Feature.FLOOD, owner),
+            )

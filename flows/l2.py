@@ -1,0 +1,58 @@
+"""L2_LOOKUP: where in this segment that MAC is.
+
+| match                        | actions                                            |
+|------------------------------|----------------------------------------------------|
+| segment, eth_dst, local      | out=its port, goto OUTPUT                          |
+| segment, eth_dst, far        | out=tunnel port to its host, tunnel key=segment, goto OUTPUT |
+| eth_dst broadcast, multicast | goto FLOOD                                         |
+| other                        | drop (no flow): there is nobody                    |
+
+What came out of a tunnel never goes into one: a far destination is matched with origin=endpoint.
+"""
+
+from collections.abc import Iterator
+
+from flows.cookie import PIPELINE, Feature, pack
+from flows.fields import ETH_DST, ORIGIN, OUT, SEGMENT, TUN_ID, Origin
+from flows.flow import Flow, Goto, Set, flow
+from flows.model import Endpoint, Host, Intent
+from flows.table import Priority, Table
+
+GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
+
+
+def l2_flows(intent: Intent, host: Host) -> Iterator[Flow]:
+    """One flow per endpoint of the segments that have a member here, one for multicast."""
+    yield flow(
+        Table.L2_LOOKUP,
+        Priority.NORMAL,
+        (ETH_DST(GROUP_BIT, GROUP_BIT),),
+        (Goto(Table.FLOOD),),
+        pack(Feature.L2, PIPELINE),
+    )
+    for segment in intent.segments(host.name):
+        for endpoint in intent.members[segment]:
+            if endpoint.key.host == host.name:
+                yield _local(endpoint, segment)
+            elif endpoint.key.host in host.tunnels and endpoint.reached_from(host.name):
+                yield _far(endpoint, segment, host.tunnels[endpoint.key.host])
+
+
+def _local(endpoint: Endpoint, segment: int) -> Flow:
+    return flow(
+        Table.L2_LOOKUP,
+        Priority.NORMAL,
+        (SEGMENT(segment), ETH_DST(endpoint.mac)),
+        (Set(OUT, endpoint.ofport), Goto(Table.OUTPUT)),
+        pack(Feature.L2, endpoint.owner),
+    )
+
+
+def _far(endpoint: Endpoint, segment: int, tunnel: int) -> Flow:
+    return flow(
+        Table.L2_LOOKUP,
+        Priority.NORMAL,
+        (SEGMENT(segment), ETH_DST(endpoint.mac), ORIGIN(Origin.ENDPOINT)),
+        (Set(TUN_ID, segment), Set(OUT, tunnel), Goto(Table.OUTPUT)),
+        pack(Feature.L2, endpoint.owner),
+    )

@@ -1,0 +1,47 @@
+"""SPOOF_GUARD: an endpoint speaks for itself only. Its MAC was held against its port in CLASSIFY.
+
+| sender            | match                                     | actions         |
+|-------------------|-------------------------------------------|-----------------|
+| with an address   | sender, ip, ip_src=its own                | goto RATE_LIMIT |
+| with an address   | sender, arp, arp_spa and arp_sha=its own  | goto RATE_LIMIT |
+| router or gateway | sender                                    | goto RATE_LIMIT |
+| any               | ipv6, from fe80::/64 or :: (RFC 4862)     | goto RATE_LIMIT |
+| any               | other                                     | drop (no flow)  |
+
+IPv6 is link-local only, so its source is held to the link-local prefix and not to one address: containers choose
+their interface identifiers in more than one way (RFC 4291, RFC 7217).
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+
+from flows.cookie import PIPELINE, Feature, pack
+from flows.fields import ARP_SHA, ARP_SPA, ETH_ARP, ETH_IPV4, ETH_IPV6, IPV4_SRC, IPV6_SRC, SENDER, Term
+from flows.flow import Flow, Goto, flow
+from flows.model import Endpoint, Host, Intent, Role
+from flows.table import Priority, Table
+
+LINK_LOCAL = IPV6_SRC(IPv6Address("fe80::"), IPv6Address("ffff:ffff:ffff:ffff::"))
+UNSPECIFIED = IPV6_SRC(IPv6Address("::"))
+
+
+def spoof_guard_flows(intent: Intent, host: Host) -> Iterator[Flow]:
+    """Two flows per endpoint here with an address, one per router, two for all."""
+    for endpoint in intent.local.get(host.name, ()):
+        for match in _allowed(endpoint):
+            yield _pass(match, pack(Feature.SPOOF_GUARD, endpoint.owner))
+    for source in (LINK_LOCAL, UNSPECIFIED):
+        yield _pass((ETH_IPV6, source), pack(Feature.SPOOF_GUARD, PIPELINE))
+
+
+def _allowed(endpoint: Endpoint) -> Iterator[tuple[Term, ...]]:
+    sender = SENDER(endpoint.owner)
+    if endpoint.role is not Role.CONTAINER:
+        yield (sender,)
+    elif endpoint.address is not None:
+        yield (sender, ETH_IPV4, IPV4_SRC(endpoint.address.ip))
+        yield (sender, ETH_ARP, ARP_SPA(endpoint.address.ip), ARP_SHA(endpoint.mac))
+
+
+def _pass(match: tuple[Term, ...], cookie: int) -> Flow:
+    return flow(Table.SPOOF_GUARD, Priority.NORMAL, match, (Goto(Table.RATE_LIMIT),), cookie)
