@@ -1,0 +1,1 @@
+"""`containet-helper`, the process on each host: containers, plumbing, ports, and what the controller is told."""

@@ -1,0 +1,63 @@
+"""Network devices, one at a time: found by name, their offloads, the address they have.
+
+All functions work in the namespace of the socket or thread that they are given. The kernel's refusals come as
+NetlinkError or OSError: the callers know what was being done, and say so.
+"""
+
+import ctypes
+import errno
+import fcntl
+import socket
+import struct
+from pathlib import Path
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
+SIOCETHTOOL = 0x8946  # linux/sockios.h
+ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
+
+
+def find(ipr: IPRoute, name: str) -> int | None:
+    """The index of the device, or None."""
+    try:
+        return int(ipr.link("get", ifname=name)[0]["index"])
+    except NetlinkError as error:
+        if error.code == errno.ENODEV:
+            return None
+        raise
+
+
+def names(ipr: IPRoute) -> tuple[str, ...]:
+    """All devices, in the order of their making."""
+    return tuple(link.get("ifname") for link in ipr.get_links())
+
+
+def transmit_checksums_off(name: str) -> None:
+    """Checksums of sent packets are computed here, as `ethtool -K NAME tx off` says.
+
+    The userspace datapath reads frames from the other end of a veth as they are: without this ping works, TCP does not.
+    """
+    value = ctypes.create_string_buffer(struct.pack("=II", ETHTOOL_STXCSUM, 0))  # struct ethtool_value
+    request = struct.pack("@16sP", name.encode(), ctypes.addressof(value))  # struct ifreq
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCETHTOOL, request.ljust(40, b"\0"))
+
+
+def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
+    """Bring a device up that belongs to the bridge, such that this host itself neither hears nor says anything there.
+
+    The userspace datapath reads a copy of each frame; the kernel gets the frame as well. Without this it would answer
+    ARP for the addresses of the host, on every device, and containers would reach it past all flows.
+    """
+    for setting, value in (
+        ("ipv4/conf/{}/rp_filter", "1"),  # no route leads back to this device, so nothing is let in
+        ("ipv4/conf/{}/drop_unicast_in_l2_multicast", "1"),
+        ("ipv6/conf/{}/disable_ipv6", "1"),
+    ):
+        path = Path("/proc/sys/net", setting.format(name))
+        if path.exists():  # a kernel may be without IPv6
+            path.write_text(value)
+    flags = IFF_UP | IFF_NOARP
+    ipr.link("set", index=find(ipr, name), flags=flags, change=flags)

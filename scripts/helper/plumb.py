@@ -1,0 +1,182 @@
+"""Devices of endpoints: veth pairs into namespaces, addresses, routes, Linux bridges. Netlink only; nothing is forked.
+
+Each function does the whole or nothing: what it began is undone when it fails. PlumbError says why, for people.
+"""
+
+import errno
+from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv4Interface
+from itertools import count
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from flows.model import Mac
+from scripts.helper import links
+from scripts.helper.netns import PlumbError, in_words, inside, opened
+
+__all__ = [
+    "PlumbError",
+    "address_device",
+    "bridge_address",
+    "bridge_port",
+    "free_interface",
+    "interfaces",
+    "plug",
+    "underlay_mtu",
+    "unplug",
+    "veth",
+]
+
+
+def plug(
+    netns: str,
+    host_end: str,
+    *,
+    interface: str,
+    mac: Mac,
+    address: IPv4Interface | None,
+    mtu: int,
+    gateway: IPv4Address | None,
+) -> None:
+    """Give the namespace an interface, up and with its address, whose other end is the device `host_end` here.
+
+    The peer is made straight in the namespace under its final name. `mtu` in bytes.
+    """
+
+    def settle(ipr: IPRoute) -> None:
+        index = links.find(ipr, interface)
+        links.transmit_checksums_off(interface)
+        if address:
+            ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+        ipr.link("set", index=index, state="up")
+        if gateway:
+            _default_route(ipr, index, address, gateway)
+
+    with ExitStack() as undo, IPRoute() as ipr:
+        fd = undo.enter_context(opened(netns))
+        try:
+            ipr.link(
+                "add",
+                ifname=host_end,
+                kind="veth",
+                mtu=mtu,
+                peer={"ifname": interface, "address": str(mac), "mtu": mtu, "net_ns_fd": fd},
+            )
+        except NetlinkError as error:
+            if error.code == errno.EEXIST and interface in interfaces(netns):
+                raise PlumbError(
+                    f"There is an interface “{interface}” in that container already. Choose another name."
+                ) from error
+            with in_words(f"Making the interface “{interface}” with MTU {mtu} and its host end “{host_end}” failed"):
+                raise
+        undo.callback(unplug, host_end)
+        with in_words(f"Setting up the interface “{interface}” in “{netns}” failed"):
+            links.up_for_the_bridge_only(ipr, host_end)
+            inside(fd, settle)
+        undo.pop_all()
+
+
+def _default_route(ipr: IPRoute, index: int | None, address: IPv4Interface | None, gateway: IPv4Address) -> None:
+    try:
+        ipr.route("add", dst="default", gateway=str(gateway), oif=index)
+    except NetlinkError as error:
+        if error.code == errno.EEXIST:
+            raise PlumbError("That container has a default route already. Connect it without a gateway.") from error
+        if error.code == errno.ENETUNREACH:
+            raise PlumbError(
+                f"The gateway “{gateway}” is not to be reached from “{address}”. Give one that is in that subnet."
+            ) from error
+        raise
+
+
+def unplug(host_end: str) -> None:
+    """Take the veth away, both its ends; no error if it is gone (its container may have taken it along)."""
+    with IPRoute() as ipr, in_words(f"Removing the device “{host_end}” failed"):
+        index = links.find(ipr, host_end)
+        if index is None:
+            return
+        try:
+            ipr.link("del", index=index)
+        except NetlinkError as error:
+            if error.code != errno.ENODEV:
+                raise
+
+
+def interfaces(netns: str) -> tuple[str, ...]:
+    """All devices of the namespace."""
+    with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
+        return inside(fd, links.names)
+
+
+def free_interface(netns: str) -> str:
+    """The first of eth0, eth1, ... that the namespace has not."""
+    taken = set(interfaces(netns))
+    return next(name for number in count() if (name := f"eth{number}") not in taken)
+
+
+def underlay_mtu(vtep: IPv4Address) -> int:
+    """Bytes that fit through the device that has this address."""
+    with IPRoute() as ipr, in_words(f"Looking for the device with the address “{vtep}” failed"):
+        for found in ipr.get_addr(address=str(vtep)):
+            return int(ipr.link("get", index=found["index"])[0].get("mtu"))
+    raise PlumbError(
+        f"No device of this host has the address “{vtep}”. Set `vtep` in the helper's configuration to one that it has."
+    )
+
+
+def bridge_port(bridge: str, device: str) -> None:
+    """Put a device into a Linux bridge."""
+    with IPRoute() as ipr, in_words(f"Putting “{device}” into the bridge “{bridge}” failed"):
+        ipr.link("set", index=_need(ipr, device), master=_need_bridge(ipr, bridge))
+
+
+def bridge_address(bridge: str) -> tuple[Mac, IPv4Interface | None]:
+    """The MAC of a Linux bridge, and its first IPv4 address if it has one."""
+    with IPRoute() as ipr, in_words(f"Reading the bridge “{bridge}” failed"):
+        index = _need_bridge(ipr, bridge)
+        mac = Mac.parse(ipr.link("get", index=index)[0].get("address"))
+        for found in ipr.get_addr(index=index, family=2):
+            return mac, IPv4Interface(f"{found.get('address')}/{found['prefixlen']}")
+    return mac, None
+
+
+def veth(a: str, b: str, mtu: int) -> None:
+    """A pair of devices on this host, both up; `mtu` in bytes."""
+    with ExitStack() as undo, IPRoute() as ipr, in_words(f"Making the pair “{a}” and “{b}” with MTU {mtu} failed"):
+        ipr.link("add", ifname=a, kind="veth", mtu=mtu, peer={"ifname": b, "mtu": mtu})
+        undo.callback(unplug, a)
+        for end in (a, b):
+            links.transmit_checksums_off(end)
+            links.up_for_the_bridge_only(ipr, end)
+        undo.pop_all()
+
+
+def address_device(name: str, address: IPv4Interface, mac: Mac, mtu: int) -> None:
+    """The device is up with this MAC and MTU (bytes), and with this address as its only IPv4 one. Idempotent."""
+    with IPRoute() as ipr, in_words(f"Giving “{name}” the address “{address}” failed"):
+        link = ipr.link("get", index=_need(ipr, name))[0]
+        index = link["index"]
+        if link.get("address") != str(mac):
+            ipr.link("set", index=index, address=str(mac))
+        ipr.link("set", index=index, mtu=mtu, state="up")
+        wanted = (str(address.ip), address.network.prefixlen)
+        for found in ipr.get_addr(index=index, family=2):
+            have = (found.get("address"), found["prefixlen"])
+            if have != wanted:
+                ipr.addr("del", index=index, address=have[0], prefixlen=have[1])
+        ipr.addr("replace", index=index, address=wanted[0], prefixlen=wanted[1])
+
+
+def _need(ipr: IPRoute, name: str) -> int:
+    index = links.find(ipr, name)
+    if index is None:
+        raise PlumbError(f"There is no device “{name}” on this host.")
+    return index
+
+
+def _need_bridge(ipr: IPRoute, name: str) -> int:
+    index = _need(ipr, name)
+    if ipr.link("get", index=index)[0].get(("linkinfo", "kind")) != "bridge":
+        raise PlumbError(f"“{name}” is not a Linux bridge. Name one as `ip link show type bridge` lists it.")
+    return index

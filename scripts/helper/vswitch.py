@@ -1,0 +1,247 @@
+"""The bridge of this host in OVSDB: that it is there, its ports, and the records of what is attached.
+
+A record (`Bridge.external_ids`) is what a container is to get back; a port is what it has now. They are written in one
+transaction. A port is there when ovs-vswitchd has given it a number (`ofport`): `-1` or an error is a failure, and
+what was added is taken back. A device that was deleted and made again under the same name stays dead in the userspace
+datapath, so host ends have a new name each time.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from flows.model import Mac
+from scripts.helper.ovsdb import Ovsdb, VswitchError, put, put_keys
+
+__all__ = ["PortState", "Vswitch", "VswitchError"]
+
+ENDPOINT, PEER, JOIN = "containet-endpoint", "containet-peer", "containet-join"  # keys of Port.external_ids
+NOOP = "linux-noop"  # the QoS type that leaves the device's queue to us; any other makes ovs-vswitchd remove shapers
+
+COLUMNS = {
+    "Open_vSwitch": ("bridges",),
+    "Bridge": (
+        "name", "ports", "controller", "fail_mode", "protocols", "datapath_type", "other_config", "external_ids",
+        "flow_tables",
+    ),
+    "Port": ("name", "interfaces", "qos", "external_ids"),
+    "Interface": ("name", "type", "options", "mac", "mtu_request", "ofport", "error"),
+    "Controller": ("target", "connection_mode", "max_backoff", "inactivity_probe"),
+    "Flow_Table": ("name",),
+    "QoS": ("type",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PortState:
+    """A port of the bridge as it is now."""
+
+    name: str
+    ofport: int | None
+    endpoint: str | None  # <container>/<ifname>
+    peer: str | None  # the host that the tunnel leads to
+    join: str | None  # the Linux bridge that it joins
+    error: str | None  # why it has no ofport
+
+
+class Vswitch:
+    """Open vSwitch on this host, and our bridge in it. Any thread may call; each call ends at about the time-out."""
+
+    def __init__(self, ovsdb: str, bridge: str, timeout_s: float = 10) -> None:
+        """Connect; VswitchError says what is missing."""
+        self._bridge_name, self._timeout_s = bridge, timeout_s
+        self._db = Ovsdb(ovsdb, COLUMNS, timeout_s)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._db.close()
+
+    def connected(self) -> bool:
+        """Whether the database answers now."""
+        return self._db.connected
+
+    def ensure_bridge(self, *, dpid: int, datapath_type: str, openflow: str, tables: Mapping[int, str]) -> None:
+        """The bridge is there, secure from its first moment, and connects to the controller at `openflow`. Idempotent.
+
+        One transaction: a bridge that has no controller and gets its first one loses its flows, and one that is not
+        secure forwards everything until then.
+        """
+
+        def work(txn: Any) -> None:
+            bridge = self._db.row("Bridge", self._bridge_name)
+            if bridge is None:
+                bridge = self._new_bridge(txn)
+            put(bridge, datapath_type=datapath_type, fail_mode=["secure"], protocols=["OpenFlow15"])
+            put_keys(bridge, "other_config", {"datapath-id": f"{dpid:016x}", "disable-in-band": "true"})
+            controller = next((row for row in getattr(bridge, "controller", []) if row.target == openflow), None)
+            if controller is None:
+                controller = self._db.insert(txn, "Controller")
+                put(controller, target=openflow)
+            put(controller, connection_mode=["out-of-band"], max_backoff=[1_000], inactivity_probe=[5_000])  # ms
+            put(bridge, controller=[controller])
+            if {number: row.name for number, row in getattr(bridge, "flow_tables", {}).items()} != {
+                number: [name] for number, name in tables.items()
+            }:
+                put(bridge, flow_tables={number: self._new_table(txn, name) for number, name in tables.items()})
+
+        self._db.transact(work)
+        self._db.wait(
+            lambda: self._ofport(self._bridge_name),
+            f"Open vSwitch did not make the bridge “{self._bridge_name}” of datapath type “{datapath_type}” within "
+            f"{self._timeout_s:g} s. Is ovs-vswitchd running? A kernel without the openvswitch module needs "
+            '`datapath_type = "netdev"` in the helper\'s configuration.',
+        )
+
+    def records(self, prefix: str) -> dict[str, str]:
+        """The bridge's records whose keys begin so."""
+        external_ids = self._db.read(lambda: dict(self._bridge().external_ids))
+        return {key: value for key, value in external_ids.items() if key.startswith(prefix)}
+
+    def write_record(self, key: str, value: str) -> None:
+        """Write one record, or replace it."""
+        self._db.transact(lambda _: self._bridge().setkey("external_ids", key, value))
+
+    def remove_record(self, key: str) -> None:
+        """Remove one record, if it is there."""
+        self._db.transact(lambda _: self._bridge().delkey("external_ids", key))
+
+    def add_endpoint_port(self, name: str, endpoint: str, record: tuple[str, str] | None) -> int:
+        """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing."""
+
+        def work(txn: Any) -> None:
+            if self._db.row("Port", name):
+                raise VswitchError(f"There is a port “{name}” already, and a device that comes again stays dead in it.")
+            port = self._ensure_port(txn, name, {ENDPOINT: endpoint})
+            put(port, qos=[self._noop(txn)])
+            if record:
+                self._bridge().setkey("external_ids", *record)
+
+        with self._taken_back(name, record[0] if record else None):
+            self._db.transact(work)
+            return self._number(name)
+
+    def add_internal_port(self, name: str, *, external_ids: Mapping[str, str], mac: Mac, mtu: int) -> int:
+        """A port that is a device of this host, with this MAC and MTU (bytes); its ofport. Idempotent."""
+        return self._ensure(name, external_ids, type="internal", mac=[str(mac)], mtu_request=[mtu])
+
+    def add_tunnel_port(self, name: str, kind: str, remote: str, local: str, peer: str) -> int:
+        """A tunnel (`gre`, `vxlan`) between two underlay addresses, its key set by flows; its ofport. Idempotent."""
+        options = {"remote_ip": remote, "local_ip": local, "key": "flow"}
+        return self._ensure(name, {PEER: peer}, type=kind, options=options)
+
+    def add_port(self, name: str, external_ids: Mapping[str, str]) -> int:
+        """A port on a device of this host; its ofport. Idempotent."""
+        return self._ensure(name, external_ids)
+
+    def delete_port(self, name: str, record: str | None = None) -> None:
+        """Remove the port, and this record with it, if they are there."""
+
+        def work(_: object) -> None:
+            bridge, port = self._bridge(), self._db.row("Port", name)
+            if port in bridge.ports:
+                bridge.delvalue("ports", port)
+            if record:
+                bridge.delkey("external_ids", record)
+
+        self._db.transact(work)
+
+    def ports(self) -> dict[str, PortState]:
+        """The bridge's ports by name, without its own."""
+        return self._db.read(
+            lambda: {port.name: _state(port) for port in self._bridge().ports if port.name != self._bridge_name}
+        )
+
+    def set_noop_qos(self, port: str, on: bool) -> None:
+        """Whether ovs-vswitchd leaves the queue of the port's device alone; for endpoints it does from the start."""
+
+        def work(txn: Any) -> None:
+            row = self._db.row("Port", port)
+            if row is None:
+                raise VswitchError(f"There is no port “{port}”.")
+            put(row, qos=[self._noop(txn)] if on else [])
+
+        self._db.transact(work)
+
+    def _ensure(self, name: str, external_ids: Mapping[str, str], **interface: object) -> int:
+        new = self._db.read(lambda: self._db.row("Port", name)) is None
+        with self._taken_back(name, None) if new else ExitStack():
+            self._db.transact(lambda txn: self._ensure_port(txn, name, external_ids, **interface))
+            return self._number(name)
+
+    def _ensure_port(self, txn: Any, name: str, external_ids: Mapping[str, str], **interface: object) -> Any:
+        bridge, port = self._bridge(), self._db.row("Port", name)
+        if port is None:
+            port, device = self._db.insert(txn, "Port"), self._db.insert(txn, "Interface")
+            put(device, name=name)
+            put(port, name=name, interfaces=[device])
+            bridge.addvalue("ports", port)
+        elif port not in bridge.ports:
+            raise VswitchError(f"The port “{name}” belongs to another bridge than “{self._bridge_name}”.")
+        put(port, external_ids=dict(external_ids))
+        put(port.interfaces[0], **interface)
+        return port
+
+    @contextmanager
+    def _taken_back(self, name: str, record: str | None) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            with suppress(VswitchError):  # then it is queued behind what it takes back; the first error is what counts
+                self.delete_port(name, record)
+            raise
+
+    def _number(self, name: str) -> int:
+        return self._db.wait(
+            lambda: self._ofport(name),
+            f"ovs-vswitchd gave the port “{name}” no number within {self._timeout_s:g} s. Is it running?",
+        )
+
+    def _ofport(self, name: str) -> int | None:
+        device = self._db.row("Interface", name)
+        if device is None:
+            raise VswitchError(f"The port “{name}” was removed by somebody else.")
+        if device.error:
+            raise VswitchError(f"Open vSwitch could not use the port “{name}”: {device.error[0]}.")
+        if device.ofport == [-1]:
+            raise VswitchError(f"Open vSwitch could not use the port “{name}”. Its log says why.")
+        return device.ofport[0] if device.ofport else None
+
+    def _bridge(self) -> Any:
+        bridge = self._db.row("Bridge", self._bridge_name)
+        if bridge is None:
+            raise VswitchError(f"There is no bridge “{self._bridge_name}”. Start the helper again: it makes it.")
+        return bridge
+
+    def _new_bridge(self, txn: Any) -> Any:
+        bridge, port, device = (self._db.insert(txn, table) for table in ("Bridge", "Port", "Interface"))
+        put(device, name=self._bridge_name, type="internal")
+        put(port, name=self._bridge_name, interfaces=[device])
+        put(bridge, name=self._bridge_name, ports=[port])
+        self._db.rows("Open_vSwitch")[0].addvalue("bridges", bridge)
+        return bridge
+
+    def _new_table(self, txn: Any, name: str) -> Any:
+        table = self._db.insert(txn, "Flow_Table")
+        put(table, name=[name])
+        return table
+
+    def _noop(self, txn: Any) -> Any:
+        for row in self._db.rows("QoS"):
+            if row.type == NOOP:
+                return row
+        row = self._db.insert(txn, "QoS")
+        put(row, type=NOOP)
+        return row
+
+
+def _state(port: Any) -> PortState:
+    device, ids = port.interfaces[0], port.external_ids
+    return PortState(
+        name=port.name,
+        ofport=device.ofport[0] if device.ofport and device.ofport != [-1] else None,
+        endpoint=ids.get(ENDPOINT),
+        peer=ids.get(PEER),
+        join=ids.get(JOIN),
+        error=device.error[0] if device.error else None,
+    )
