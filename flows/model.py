@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 DEFAULT_VLAN = 1
 LOWEST_VLAN, HIGHEST_VLAN = 1, 4094
-HIGHEST_VNI = (1 << 24) - 1
+DETOURS = range(0xFFF000, 1 << 24)  # vnis that a change may borrow while it runs (flows.transition)
+HIGHEST_VNI = DETOURS.start - 1
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 

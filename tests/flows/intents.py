@@ -1,0 +1,86 @@
+"""Intents for tests: a few by hand, and a strategy for any."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+
+from hypothesis import strategies as st
+
+from flows.model import Endpoint, EndpointKey, Host, Intent, Mac, Network, Role, Tunnel
+from flows.topology import full_mesh
+
+SEGMENTS = (10, 20, 30)
+NAMES = ("h1", "h2", "h3")
+NETWORKS = {vni: Network(100 + vni, f"net{vni}", vni, vni) for vni in SEGMENTS}
+
+
+def hosts(*names: str) -> dict[str, Host]:
+    """Hosts that all have a tunnel to each other: port 100 and up."""
+    return {
+        name: Host(
+            owner=number,
+            name=name,
+            dpid=number,
+            vtep=IPv4Address(f"198.18.0.{number}"),
+            tunnels={peer: 100 + far for far, peer in enumerate(names, 1) if peer != name},
+        )
+        for number, name in enumerate(names, 1)
+    }
+
+
+def endpoint(host: str, number: int, segment: int, **more: object) -> Endpoint:
+    """The container `c<number>` with the address 172.15.42.<number> on port <number>."""
+    address = IPv4Interface(f"172.15.42.{number}/24")
+    made = Endpoint(
+        key=EndpointKey(host, f"c{number}", "eth0"),
+        owner=1000 + number,
+        name=f"c{number}",
+        mac=Mac.of(address.ip),
+        ofport=number,
+        sends=segment,
+        receives=frozenset({segment}),
+        address=address,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def intent(*endpoints: Endpoint, generation: int = 1, names: tuple[str, ...] = NAMES) -> Intent:
+    """These endpoints on these hosts."""
+    return Intent(
+        generation=generation,
+        hosts=hosts(*names),
+        networks={vni: NETWORKS[vni] for end in endpoints for vni in end.receives},
+        endpoints={end.key: end for end in endpoints},
+        links=full_mesh(names, Tunnel.VXLAN),
+    )
+
+
+def moved(before: Intent, segments: Mapping[EndpointKey, int | None]) -> Intent:
+    """The same with these endpoints in other segments; None takes one away."""
+    ends = []
+    for key, end in before.endpoints.items():
+        segment = segments.get(key, end.sends)
+        if segment is not None:
+            ends.append(replace(end, sends=segment, receives=frozenset({segment})))
+    return intent(*ends, generation=before.generation + 1, names=tuple(before.hosts))
+
+
+@st.composite
+def intents(draw: st.DrawFn) -> Intent:
+    """Up to six endpoints anywhere, with and without rates, one a gateway perhaps."""
+    ends = []
+    for number in range(1, draw(st.integers(1, 6)) + 1):
+        up, down = (draw(st.sampled_from((None, 1000, 10_000))) for _ in range(2))
+        ends.append(
+            endpoint(
+                draw(st.sampled_from(NAMES)),
+                number,
+                draw(st.sampled_from(SEGMENTS)),
+                up_kbps=up,
+                down_kbps=down,
+                up_meter=2 * number if up else 0,
+                down_meter=2 * number + 1 if down else 0,
+                role=draw(st.sampled_from((Role.CONTAINER, Role.CONTAINER, Role.ROUTER))),
+            )
+        )
+    return intent(*ends)

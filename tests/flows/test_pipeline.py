@@ -1,0 +1,115 @@
+"""What the bridges of a few intents hold, as listings that Open vSwitch's own parser reads."""
+
+import subprocess
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from flows.cookie import unpack
+from flows.flow import Goto
+from flows.model import EndpointKey, Intent, Mac, Role
+from flows.pipeline import FlowConflictError, compile_bridge, listing
+from tests.flows.intents import endpoint, hosts, intent, intents
+
+GOLDEN = Path(__file__).parent / "golden"
+TWO = ("h1", "h2")
+GATEWAY = IPv4Interface("172.15.42.254/24")
+
+CASES = {
+    "two_hosts": intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=TWO),
+    "two_vlans": intent(endpoint("h1", 1, 10), endpoint("h1", 2, 20), endpoint("h2", 3, 10), names=TWO),
+    "moving": intent(
+        endpoint("h1", 1, 10, receives=frozenset({10, 20})),
+        endpoint("h2", 2, 20, receives=frozenset({10, 20})),
+        names=TWO,
+    ),
+    "rates": intent(
+        endpoint("h1", 1, 10, up_kbps=10_000, up_meter=1, down_kbps=800, down_meter=2),
+        endpoint("h2", 2, 10),
+        names=TWO,
+    ),
+    "gateways": intent(
+        endpoint("h1", 1, 10),
+        *(
+            endpoint(
+                host,
+                50 + number,
+                10,
+                key=EndpointKey(host, "gateway:10", "gw10"),
+                role=Role.GATEWAY,
+                address=GATEWAY,
+                mac=Mac.of(GATEWAY.ip),
+            )
+            for number, host in enumerate(TWO)
+        ),
+        names=TWO,
+    ),
+    "joined_bridge": intent(
+        endpoint("h1", 1, 10, ofport=7),
+        endpoint("h1", 2, 10, ofport=7),
+        endpoint("h1", 3, 10, ofport=7, role=Role.ROUTER),
+        endpoint("h2", 4, 10),
+        names=TWO,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_listing(name: str) -> None:
+    file = GOLDEN / f"{name}.h1.flows"
+
+    assert listing(compile_bridge(CASES[name], "h1")) == file.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_open_vswitch_reads_the_listing(name: str) -> None:
+    file = GOLDEN / f"{name}.h1.flows"
+
+    parsed = subprocess.run(
+        ["ovs-ofctl", "-O", "OpenFlow15", "parse-flows", file], capture_output=True, text=True, check=True, timeout=10
+    )
+
+    flows = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert parsed.stdout.count("OFPT_FLOW_MOD") == len(flows)
+
+
+@settings(max_examples=100, deadline=None)
+@given(intents())
+def test_every_flow_moves_forward_and_says_why_it_is_there(any_intent: Intent) -> None:
+    owners = {0, *(host.owner for host in any_intent.hosts.values())}
+    owners |= {network.owner for network in any_intent.networks.values()}
+    owners |= {end.owner for end in any_intent.endpoints.values()}
+    for host in any_intent.hosts:
+        for flow in compile_bridge(any_intent, host).flows.values():
+            assert all(action.table > flow.table for action in flow.actions if isinstance(action, Goto))
+            said = unpack(flow.cookie)
+            assert said is not None
+            assert said.owner in owners
+
+
+def test_a_host_without_members_holds_nothing_of_a_segment() -> None:
+    lonely = intent(endpoint("h1", 1, 10), names=TWO)
+
+    assert "reg0=0xa" not in listing(compile_bridge(lonely, "h2"))
+
+
+def test_two_endpoints_that_cannot_both_be_are_refused() -> None:
+    twins = intent(endpoint("h1", 1, 10), endpoint("h1", 2, 10, mac=endpoint("h1", 1, 10).mac), names=TWO)
+
+    with pytest.raises(FlowConflictError, match="one key, two flows"):
+        compile_bridge(twins, "h1")
+
+
+def test_the_same_address_in_two_segments_is_two_endpoints() -> None:
+    one = endpoint("h1", 1, 10)
+    other = endpoint("h1", 2, 20, mac=one.mac, address=one.address)
+
+    compiled = compile_bridge(intent(one, other, names=("h1",)), "h1")
+
+    assert len({flow.cookie for flow in compiled.flows.values() if "arp_tpa=172.15.42.1," in str(flow)}) == 2
+
+
+def test_hosts_have_a_tunnel_port_each() -> None:
+    assert hosts("h1", "h2", "h3")["h1"].tunnels == {"h2": 102, "h3": 103}

@@ -1,0 +1,134 @@
+"""The law of change: nothing lost that both sides allow, nothing delivered that neither does, at every moment."""
+
+from collections.abc import Iterator
+from itertools import permutations, product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.flow import Contents
+from flows.model import EndpointKey, Intent
+from flows.pipeline import compile_bridge
+from flows.transition import next_step, same, touched, unfinished
+from tests.flows.fabric import BROADCAST, receivers
+from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, intents, moved
+
+A, B, C = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0"), EndpointKey("h3", "c3", "eth0")
+TOGETHER = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), endpoint("h3", 3, 10))
+
+segments = st.dictionaries(
+    st.builds(EndpointKey, st.sampled_from(NAMES), st.sampled_from([f"c{n}" for n in range(1, 7)]), st.just("eth0")),
+    st.sampled_from((*SEGMENTS, None)),
+)
+
+
+def steps(before: Intent, target: Intent, away: frozenset[str] = frozenset()) -> Iterator[tuple[Intent, Intent]]:
+    current = before
+    for _ in range(40):
+        step = next_step(current, target, away)
+        if same(current, step):
+            return
+        yield current, step
+        current = step
+    raise AssertionError("it does not end")
+
+
+def bridges(step: Intent) -> dict[str, Contents]:
+    return {name: compile_bridge(step, name) for name in step.hosts}
+
+
+def mixtures(one: Intent, other: Intent, away: frozenset[str], old: Intent) -> Iterator[dict[str, Contents]]:
+    """Every moment between two steps: each switch has the one or the other; those that are away have what they had."""
+    have, will, had = bridges(one), bridges(other), bridges(old)
+    for choice in product((have, will), repeat=len(NAMES)):
+        yield {n: had[n] if n in away else chosen[n] for n, chosen in zip(NAMES, choice, strict=True)}
+
+
+def check_law(before: Intent, target: Intent, away: frozenset[str]) -> None:
+    for one, other in steps(before, target, away):
+        for now in mixtures(one, other, away, before):
+            for sender, receiver in permutations(before.endpoints.keys() & target.endpoints.keys(), 2):
+                old = before.endpoints[sender].sends == before.endpoints[receiver].sends
+                new = target.endpoints[sender].sends == target.endpoints[receiver].sends
+                for eth_dst in (int(before.endpoints[receiver].mac), BROADCAST):
+                    copies = [end.key for end in receivers(now, before, before.endpoints[sender], eth_dst)]
+                    if old and new:
+                        assert copies.count(receiver) == 1
+                    elif not old and not new:
+                        assert receiver not in copies
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, st.frozensets(st.sampled_from(NAMES), max_size=1))
+def test_no_moment_of_a_change_breaks_the_law(
+    before: Intent, change: dict[EndpointKey, int | None], away: frozenset[str]
+) -> None:
+    check_law(before, moved(before, change), away)
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, segments)
+def test_a_change_of_mind_halfway_ends_at_the_newest(
+    before: Intent, first: dict[EndpointKey, int | None], second: dict[EndpointKey, int | None]
+) -> None:
+    halfway = next_step(before, moved(before, first))
+    target = moved(before, second)
+
+    last = [step for _, step in steps(halfway, target)][-1:] or [halfway]
+
+    assert bridges(last[0]) == bridges(target)
+    assert not unfinished(last[0], target)
+
+
+def test_a_move_opens_flips_and_closes() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20})
+
+    path = [(step.endpoints[A].sends, set(step.endpoints[A].receives)) for _, step in steps(TOGETHER, target)]
+
+    assert path == [(10, {10, 20}), (20, {10, 20}), (20, {20})]
+
+
+def test_those_that_move_together_wait_for_the_host_that_is_away() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20, C: 30})
+
+    last = [step for _, step in steps(TOGETHER, target, frozenset({"h2"}))][-1]
+
+    assert last.endpoints[A].sends == 10, "the old policy stands for A, since B cannot follow"
+    assert last.endpoints[C].sends == 30, "C goes alone"
+    assert unfinished(last, target) == {A, B}
+
+
+def test_a_mover_waits_for_one_that_comes_later() -> None:
+    opened = next_step(TOGETHER, moved(TOGETHER, {A: 20}))
+
+    step = next_step(opened, moved(TOGETHER, {A: 20, B: 20}))
+
+    assert step.endpoints[A].sends == 10
+    assert step.endpoints[B].receives == {10, 20}
+
+
+@settings(max_examples=100, deadline=None)
+@given(intents(), segments)
+def test_hosts_that_are_not_touched_keep_their_flows(before: Intent, change: dict[EndpointKey, int | None]) -> None:
+    target = moved(before, change)
+
+    same_flows = {name for name in NAMES if compile_bridge(before, name) == compile_bridge(target, name)}
+
+    assert set(NAMES) - touched(before, target) <= same_flows
+
+
+def test_two_that_swap_never_meet() -> None:
+    swapped = moved(intent(endpoint("h1", 1, 10), endpoint("h2", 2, 20)), {A: 20, B: 10})
+    before = moved(swapped, {A: 10, B: 20})
+
+    check_law(before, swapped, frozenset())
+
+    last = [step for _, step in steps(before, swapped)][-1]
+    assert bridges(last) == bridges(swapped)
+
+
+def test_nobody_comes_in_while_one_that_should_leave_cannot() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 20))
+    target = moved(before, {A: 20, B: 30})
+
+    assert next_step(before, target, frozenset({"h2"})).endpoints == before.endpoints
