@@ -1,0 +1,171 @@
+"""Where each endpoint belongs by policy, and which cannot be there: pure, one answer for admit, report and change.
+
+Claims make two endpoints that cannot both be collide: one address or one MAC in a segment, one port on a host. Who
+came first (the lower owner id) keeps what it has.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from app.policy import NetworkRule, Policy
+from app.wire import EndpointReport
+from flows.model import DEFAULT_VLAN, EndpointKey, Role
+from flows.rate import parse_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What policy makes of an endpoint: its network and its rates in kilobits per second."""
+
+    network: str
+    rule: NetworkRule
+    up_kbps: int | None
+    down_kbps: int | None
+
+    @property
+    def segment(self) -> int:
+        """The network's number on the tunnel."""
+        return self.rule.segment
+
+
+def place(policy: Policy, host: str, report: EndpointReport) -> Placement:
+    """The first assignment that matches, then what `connect` said, then the default network."""
+    rule = None
+    if report.role is not Role.GATEWAY:
+        rule = policy.assignment(report.name, host, report.interface, report.labels)
+    vlan = report.vlan or DEFAULT_VLAN
+    up, down = report.up_kbps, report.down_kbps
+    if rule is not None:
+        vlan = rule.vlan or vlan
+        up = up if rule.up is None else parse_rate(rule.up)
+        down = down if rule.down is None else parse_rate(rule.down)
+    name, network = policy.network(vlan)
+    # A meter of `down` is found by the port, and a joined bridge's port is not one container's.
+    return Placement(name, network, up, None if report.behind else down)
+
+
+def misplaced(policy: Policy, placement: Placement, report: EndpointReport) -> str | None:
+    """Why this endpoint cannot be in that network, in words; None if it can."""
+    rule, address = placement.rule, report.address
+    called = f"the network {placement.network} (VLAN {rule.vlan})"
+    taken = next((n for n, r in policy.networks.items() if r.segment == rule.segment and r.vlan != rule.vlan), None)
+    if taken is not None:
+        return (
+            f"{called} would have the vni {rule.segment} on the tunnel, which {taken} has: name it in the policy "
+            "and give it another vni"
+        )
+    if address is None or rule.subnet is None or report.role is Role.GATEWAY:
+        return None
+    if address.ip not in rule.subnet or address.network != rule.subnet:
+        return (
+            f"{report.name} has {address}, and {called} has the subnet {rule.subnet}: connect it anew with an address "
+            "of that subnet, or choose a network with the same subnet or none"
+        )
+    if report.role is Role.CONTAINER and address.ip == rule.gateway:
+        return f"{address.ip} is the gateway of {called}: choose another address"
+    # RFC 3021: a /31 has no network and no broadcast address.
+    edges = (rule.subnet.network_address, rule.subnet.broadcast_address) if rule.subnet.prefixlen < 31 else ()
+    if address.ip in edges:
+        return f"{address.ip} is the network or broadcast address of {rule.subnet}: choose one between them"
+    return None
+
+
+@dataclass
+class Claims:
+    """Who holds what only one can hold."""
+
+    holders: dict[Hashable, EndpointKey] = field(default_factory=dict)
+    held: dict[EndpointKey, tuple[Hashable, ...]] = field(default_factory=dict)
+
+    def taken(self, key: EndpointKey, wanted: Iterable[tuple[Hashable, str]]) -> tuple[str, EndpointKey] | None:
+        """The first of these claims that another one holds, in words, and who that is."""
+        for claim, words in wanted:
+            holder = self.holders.get(claim, key)
+            if holder != key:
+                return words, holder
+        return None
+
+    def take(self, key: EndpointKey, wanted: Iterable[tuple[Hashable, str]]) -> None:
+        """These claims are its own now, in place of what it had."""
+        self.drop(key)
+        self.held[key] = tuple(claim for claim, _ in wanted)
+        self.holders.update(dict.fromkeys(self.held[key], key))
+
+    def drop(self, key: EndpointKey) -> None:
+        """It needs nothing any more."""
+        for claim in self.held.pop(key, ()):
+            del self.holders[claim]
+
+
+@dataclass
+class Arrangement:
+    """All endpoints under one policy: who is where, and who cannot be and why."""
+
+    policy: Policy
+    placed: dict[EndpointKey, Placement] = field(default_factory=dict)
+    refused: dict[EndpointKey, str] = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
+
+    def objection(
+        self, key: EndpointKey, report: EndpointReport, others: Mapping[EndpointKey, EndpointReport]
+    ) -> str | None:
+        """Why this endpoint cannot be, in words; None if it can. Changes nothing."""
+        placement = place(self.policy, key.host, report)
+        why = misplaced(self.policy, placement, report)
+        if why is not None:
+            return why
+        taken = self.claims.taken(key, _claims(key, placement, report))
+        if taken is None:
+            return None
+        words, holder = taken
+        name = others[holder].name if holder in others else holder.container
+        return (
+            f"{words} in the network {placement.network} (VLAN {placement.rule.vlan}) belongs to {name} on "
+            f"{holder.host}: choose another, or disconnect that one first"
+        )
+
+    def put(
+        self, key: EndpointKey, report: EndpointReport, others: Mapping[EndpointKey, EndpointReport]
+    ) -> Placement | None:
+        """Place one endpoint, anew if it is there; None if it is refused."""
+        self.remove(key)
+        why = self.objection(key, report, others)
+        if why is not None:
+            self.refused[key] = why
+            return None
+        placement = place(self.policy, key.host, report)
+        self.claims.take(key, _claims(key, placement, report))
+        self.placed[key] = placement
+        return placement
+
+    def remove(self, key: EndpointKey) -> None:
+        """Forget an endpoint."""
+        self.claims.drop(key)
+        self.placed.pop(key, None)
+        self.refused.pop(key, None)
+
+
+def arrange(policy: Policy, reports: Mapping[EndpointKey, EndpointReport]) -> Arrangement:
+    """All endpoints under this policy; `reports` with those first that came first."""
+    arrangement = Arrangement(policy)
+    for key, report in reports.items():
+        arrangement.put(key, report, reports)
+    return arrangement
+
+
+def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> list[tuple[Hashable, str]]:
+    return list(_claimed(key, placement, report))
+
+
+def _claimed(key: EndpointKey, placement: Placement, report: EndpointReport) -> Iterator[tuple[Hashable, str]]:
+    segment = placement.segment
+    if report.role is Role.GATEWAY:
+        yield ("gateway", segment, key.host), "the gateway on this host"
+    else:
+        if report.address is not None:
+            yield ("address", segment, report.address.ip), f"the address {report.address.ip}"
+        yield ("mac", segment, report.mac), f"the MAC {report.mac}"
+    if report.behind is None and report.role is Role.CONTAINER:
+        yield ("port", key.host, report.ofport), f"the port {report.ofport} of the bridge"
+    else:
+        yield ("port", key.host, report.ofport, report.mac), f"the MAC {report.mac} on port {report.ofport}"

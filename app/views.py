@@ -1,0 +1,103 @@
+"""What people see of hosts, endpoints and flows, made from what is known: pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from app.desk import EndpointView, LiveFlow, RefusedError
+from app.placement import Arrangement, place
+from app.policy import Policy
+from app.wire import EndpointReport
+from flows.cookie import unpack
+from flows.model import EndpointKey
+from flows.rate import format_rate
+
+
+def endpoint_view(
+    key: EndpointKey, report: EndpointReport, arrangement: Arrangement, why: str, state: str
+) -> EndpointView:
+    """One endpoint as people see it."""
+    placement = arrangement.placed.get(key) or place(arrangement.policy, key.host, report)
+    return EndpointView(
+        key=key,
+        name=report.name,
+        mac=report.mac,
+        address=None if report.address is None else str(report.address),
+        network=placement.network,
+        vlan=placement.rule.vlan,
+        up=format_rate(placement.up_kbps),
+        down=format_rate(placement.down_kbps),
+        ofport=report.ofport,
+        role=report.role.value,
+        behind=report.behind,
+        state=state,
+        why=why,
+        labels=report.labels,
+    )
+
+
+def full_name(key: EndpointKey, reports: Mapping[EndpointKey, EndpointReport]) -> str:
+    """`host1:web1:eth0`: the name that is never ambiguous."""
+    name = reports[key].name if key in reports else key.container
+    return f"{key.host}:{name}:{key.interface}"
+
+
+def resolve(name: str, reports: Mapping[EndpointKey, EndpointReport]) -> EndpointKey:
+    """`web1`, `host2:web1`, `web1:eth1`, `host2:web1:eth1`, or a container's id; RefusedError 404 or 409.
+
+    A network namespace's own name has a colon in it (`netns:NAME`), so the names are tried whole.
+    """
+    found = sorted(key for key, report in reports.items() if name in _names(key, report))
+    if not found:
+        raise RefusedError(404, "unknown-endpoint", f"there is no endpoint “{name[:80]}”: see “containet endpoints”")
+    if len(found) > 1:
+        candidates = [full_name(key, reports) for key in found]
+        raise RefusedError(
+            409, "ambiguous-name", f"“{name}” could be {', '.join(candidates)}: say which", candidates=candidates
+        )
+    return found[0]
+
+
+def said(name: str, key: EndpointKey, report: EndpointReport) -> dict[str, str]:
+    """What of an endpoint somebody who called it so has said: the parts of the match of a rule for it."""
+    return next(parts for called, parts in _spellings(key, report) if called == name)
+
+
+def differences(
+    old: Arrangement, new: Arrangement, reports: Mapping[EndpointKey, EndpointReport]
+) -> list[dict[str, object]]:
+    """What would change for whom: `{"endpoint", "field", "from", "to"}`."""
+    changes: list[dict[str, object]] = []
+    for key, report in reports.items():
+        before, after = (endpoint_view(key, report, arrangement, "", "") for arrangement in (old, new))
+        for field in ("network", "vlan", "up", "down"):
+            was, will = getattr(before, field), getattr(after, field)
+            if was != will:
+                changes.append({"endpoint": full_name(key, reports), "field": field, "from": was, "to": will})
+    return changes
+
+
+def explained(
+    flow: LiveFlow, owners: Mapping[int, tuple[str, str]], reports: Mapping[EndpointKey, EndpointReport], policy: Policy
+) -> tuple[str, str, str] | None:
+    """Why a flow is there: feature, kind of its owner, name of its owner; None if it is not ours."""
+    cookie = unpack(flow.cookie)
+    if cookie is None:
+        return None
+    kind, name = owners.get(cookie.owner, ("pipeline", "pipeline"))
+    if kind == "endpoint":
+        name = full_name(EndpointKey(*name.split("/", 2)), reports)
+    elif kind == "network":
+        name = next((n for n, rule in policy.networks.items() if str(rule.segment) == name), f"vlan{name}")
+    return cookie.feature.label, kind, name
+
+
+def _names(key: EndpointKey, report: EndpointReport) -> Iterator[str]:
+    return (called for called, _ in _spellings(key, report))
+
+
+def _spellings(key: EndpointKey, report: EndpointReport) -> Iterable[tuple[str, dict[str, str]]]:
+    for called in (report.name, key.container):
+        match = {"name": report.name}
+        yield called, match
+        yield f"{key.host}:{called}", match | {"host": key.host}
+        yield f"{called}:{key.interface}", match | {"interface": key.interface}
+        yield f"{key.host}:{called}:{key.interface}", match | {"host": key.host, "interface": key.interface}
