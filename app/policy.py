@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.wire import HostName, InterfaceName, Vlan
 from flows.model import DEFAULT_VLAN, HIGHEST_VNI
@@ -21,6 +21,13 @@ def _rate(text: str) -> str:
     return text
 
 
+def _subnet(text: object) -> IPv4Network:
+    if not isinstance(text, str | IPv4Network):
+        raise ValueError("a subnet is written as 172.15.42.0/24")
+    return IPv4Network(text)  # its ValueError says what is wrong, host bits included
+
+
+Subnet = Annotated[IPv4Network, BeforeValidator(_subnet, json_schema_input_type=str)]
 RateText = Annotated[str, AfterValidator(_rate)]
 
 
@@ -35,7 +42,7 @@ class NetworkRule(Document):
 
     vlan: Vlan
     vni: Annotated[int, Field(ge=1, le=HIGHEST_VNI, strict=True)] | None = None
-    subnet: IPv4Network | None = None
+    subnet: Subnet | None = None
     gateway: IPv4Address | None = None
 
     @model_validator(mode="after")

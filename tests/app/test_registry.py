@@ -1,0 +1,197 @@
+"""What may be and what may not, and that a refusal changes nothing."""
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from app.desk import RefusedError
+from app.policy import Policy
+from app.registry import Registry
+from app.store.sqlite import SqliteStore
+from app.wire import Ask, EndpointReport, HostUp
+from flows.model import EndpointKey, Mac, Role, Tunnel
+
+POLICY = Policy.model_validate(
+    {
+        "networks": {
+            "blue": {"vlan": 10, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"},
+            "twin": {"vlan": 11, "subnet": "172.15.42.0/24"},
+            "green": {"vlan": 20, "subnet": "10.0.0.0/24", "vni": 4020},
+        }
+    }
+)
+
+
+def report(number: int, vlan: int = 10, **more: object) -> EndpointReport:
+    address = IPv4Address(f"172.15.42.{number}")
+    return EndpointReport.model_validate(
+        {
+            "container": f"c{number}",
+            "interface": "eth0",
+            "name": f"web{number}",
+            "mac": str(Mac.of(address)),
+            "ofport": number,
+            "address": f"{address}/24",
+            "vlan": vlan,
+        }
+        | more
+    )
+
+
+def key(number: int, host: str = "h1") -> EndpointKey:
+    return EndpointKey(host, f"c{number}", "eth0")
+
+
+def host(number: int, *endpoints: EndpointReport) -> HostUp:
+    return HostUp(dpid=number, vtep=IPv4Address(number), underlay_mtu=1500, endpoints=endpoints)
+
+
+@pytest.fixture
+def store() -> SqliteStore:
+    return SqliteStore(":memory:")
+
+
+@pytest.fixture
+def registry(store: SqliteStore) -> Registry:
+    registry = Registry(store, Tunnel.VXLAN)
+    registry.replace_policy(POLICY)
+    registry.host_up("h1", host(1))
+    registry.host_up("h2", host(2))
+    return registry
+
+
+def ask(registry: Registry, address: str, vlan: int | None = 10) -> str:
+    wanted = Ask(container="new", interface="eth0", name="new", address=address, vlan=vlan)
+    return str(registry.admit("h1", wanted).address)
+
+
+def test_a_restart_compiles_the_same(registry: Registry, store: SqliteStore) -> None:
+    registry.endpoint_up(key(100), report(100, up_kbps=1000, down_kbps=1000))
+    registry.endpoint_up(key(101), report(101))
+
+    again = Registry(store, Tunnel.VXLAN)
+
+    assert again.snapshot() == registry.snapshot()
+    assert again.reports == registry.reports
+
+
+def test_a_restart_goes_on_from_what_was_agreed(registry: Registry, store: SqliteStore) -> None:
+    registry.endpoint_up(key(100), report(100))
+    registry.keep_segments([(key(100), 10)])
+    registry.endpoint_up(key(100), report(100, vlan=11))
+
+    agreed = Registry(store, Tunnel.VXLAN).agreed()
+
+    assert agreed.endpoints[key(100)].sends == 10
+    assert agreed.networks[10].vni == 10
+
+
+@pytest.mark.parametrize(
+    ("address", "vlan", "why"),
+    [
+        ("172.15.43.9/24", 10, "has the subnet 172.15.42.0/24"),
+        ("172.15.42.9/16", 10, "has the subnet 172.15.42.0/24"),
+        ("172.15.42.1", 10, "is the gateway"),
+        ("172.15.42.255", 10, "network or broadcast"),
+        ("172.15.42.100", 10, "belongs to web100 on h2"),
+        ("172.15.42.9", 99, "no prefix"),
+        ("999.1.1.1/24", 10, "not an IPv4 address"),
+        ("fe80::1/64", 10, "not an IPv4 address"),
+        ("", 10, "not an IPv4 address"),
+        ("10.1.1.1/24", 4020, "give it another vni"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_before_anything_is_touched(
+    registry: Registry, address: str, vlan: int, why: str
+) -> None:
+    registry.endpoint_up(key(100, "h2"), report(100))
+    before = registry.snapshot()
+
+    with pytest.raises(RefusedError, match=why):
+        ask(registry, address, vlan)
+
+    assert registry.snapshot() == before
+
+
+def test_what_is_admitted_gets_prefix_gateway_and_mtu(registry: Registry) -> None:
+    registry.host_up("h2", host(2).model_copy(update={"underlay_mtu": 1400}))
+
+    got = registry.admit("h1", Ask(container="c", interface="eth0", name="web", address="172.15.42.9", vlan=10))
+
+    assert str(got.address) == "172.15.42.9/24"
+    assert (got.network, got.vlan, str(got.gateway)) == ("blue", 10, "172.15.42.1")
+    assert got.mtu == 1350, "the smaller underlay minus VXLAN"
+
+
+def test_the_same_address_may_be_in_two_vlans(registry: Registry) -> None:
+    registry.endpoint_up(key(100), report(100))
+
+    assert ask(registry, "172.15.42.100", 11) == "172.15.42.100/24"
+
+
+def test_a_move_to_another_subnet_is_refused_and_changes_nothing(registry: Registry) -> None:
+    registry.endpoint_up(key(100), report(100))
+    before, policy = registry.snapshot(), registry.policy
+    moved = Policy.model_validate(POLICY.as_json() | {"assign": [{"match": {"name": "web100"}, "vlan": 20}]})
+
+    with pytest.raises(RefusedError, match=r"web100 has 172.15.42.100/24.*10.0.0.0/24"):
+        registry.replace_policy(moved)
+
+    assert (registry.snapshot(), registry.policy) == (before, policy)
+
+
+def test_an_endpoint_that_another_host_has_is_refused_until_that_one_goes(registry: Registry) -> None:
+    registry.endpoint_up(key(100), report(100))
+
+    refused = registry.host_up("h2", host(2, report(100)))
+    assert "belongs to web100 on h1" in refused[key(100, "h2")]
+    assert key(100, "h2") not in registry.snapshot().endpoints
+
+    registry.endpoint_down(key(100))
+    assert key(100, "h2") in registry.snapshot().endpoints
+
+
+def test_what_a_host_no_longer_reports_is_gone(registry: Registry, store: SqliteStore) -> None:
+    registry.host_up("h1", host(1, report(100), report(101)))
+
+    registry.host_up("h1", host(1, report(101)))
+
+    assert list(registry.snapshot().endpoints) == [key(101)]
+    assert list(store.endpoints()) == [key(101)]
+
+
+def test_a_second_host_with_the_same_dpid_is_refused(registry: Registry) -> None:
+    with pytest.raises(RefusedError, match="h1 has the dpid 0x0000000000000001 already"):
+        registry.host_up("h3", host(1))
+
+    assert set(registry.hosts) == {"h1", "h2"}
+
+
+def test_policy_goes_before_what_connect_said(registry: Registry) -> None:
+    registry.endpoint_up(key(100), report(100, vlan=11, up_kbps=1000))
+
+    rules = [{"match": {"name": "web100"}, "vlan": 10, "up": "2mbit", "down": "none"}]
+    registry.replace_policy(Policy.model_validate(POLICY.as_json() | {"assign": rules}))
+
+    endpoint = registry.snapshot().endpoints[key(100)]
+    assert (endpoint.sends, endpoint.up_kbps, endpoint.down_kbps) == (10, 2000, None)
+    assert endpoint.up_meter > 0
+    assert endpoint.down_meter == 0
+
+
+def test_each_host_may_have_the_gateway(registry: Registry) -> None:
+    gateway = report(1, container="gateway:10", interface="gw10", role=Role.GATEWAY)
+    for name in ("h1", "h2"):
+        registry.endpoint_up(EndpointKey(name, "gateway:10", "gw10"), gateway)
+
+    assert len(registry.snapshot().endpoints) == 2
+
+
+def test_a_forgotten_host_takes_all_with_it(registry: Registry, store: SqliteStore) -> None:
+    registry.endpoint_up(key(100), report(100))
+
+    registry.forget_host("h1")
+
+    assert set(registry.snapshot().hosts) == {"h2"}
+    assert not registry.snapshot().endpoints
+    assert Registry(store, Tunnel.VXLAN).snapshot() == registry.snapshot()

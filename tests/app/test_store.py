@@ -1,0 +1,92 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from app.policy import Policy
+from app.store import Store
+from app.store.sqlite import SqliteStore, StoreError
+from app.wire import EndpointReport
+from flows.model import EndpointKey
+
+WEB1, WEB2 = EndpointKey("h1", "aaa", "eth0"), EndpointKey("h1", "bbb", "eth0")
+REPORT = EndpointReport(container="aaa", interface="eth0", name="web1", mac="02:c7:00:00:00:01", ofport=1)
+
+
+def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
+    path = str(tmp_path / "new" / "state.db")
+    store: Store = SqliteStore(path)
+    with store.writing():
+        store.keep_policy(Policy.model_validate({"networks": {"blue": {"vlan": 10}}}))
+        store.keep_generation(7)
+        store.keep_endpoint(WEB1, REPORT)
+        store.keep_segment(WEB1, 10)
+        owner, meter = store.owner("endpoint", str(WEB1)), store.meter(WEB1, "up")
+
+    again = SqliteStore(path)  # the first is not closed: as if it had been killed
+
+    assert again.policy().networks["blue"].vlan == 10
+    assert again.generation() == 7
+    assert again.endpoints() == {WEB1: (REPORT, 10)}
+    assert again.owner("endpoint", str(WEB1)) == owner
+    assert again.meter(WEB1, "up") == meter
+
+
+def test_a_write_that_fails_leaves_nothing() -> None:
+    store = SqliteStore(":memory:")
+
+    with pytest.raises(StoreError), store.writing():
+        _keep_and_fail(store)
+
+    assert store.generation() == 0
+    with store.writing():
+        store.keep_generation(8)
+    assert store.generation() == 8
+
+
+def _keep_and_fail(store: Store) -> None:
+    store.keep_generation(7)
+    raise StoreError
+
+
+def test_meters_are_the_lowest_free_and_owners_never_come_again() -> None:
+    store = SqliteStore(":memory:")
+    numbers = [store.meter(WEB1, "up"), store.meter(WEB1, "down"), store.meter(WEB2, "up")]
+    owner = store.owner("endpoint", str(WEB1))
+
+    store.forget_endpoint(WEB1)
+
+    assert numbers == [1, 2, 3]
+    assert store.meter(WEB2, "down") == 1
+    assert store.owner("endpoint", str(WEB1)) > owner
+
+
+def test_a_host_is_forgotten_whole() -> None:
+    store = SqliteStore(":memory:")
+    other = EndpointKey("h10", "aaa", "eth0")
+    for key in (WEB1, other):
+        store.keep_endpoint(key, REPORT)
+        store.owner("endpoint", str(key))
+
+    store.forget_host("h1")
+
+    assert list(store.endpoints()) == [other]
+    assert list(store.owners().values()) == [("endpoint", str(other))]
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+
+    with pytest.raises(StoreError, match="written by a newer Containet"):
+        SqliteStore(str(path))
+
+
+def test_what_is_no_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_text("not a database, but long enough to look like one" * 100)
+
+    with pytest.raises(StoreError, match=r"cannot be used"):
+        SqliteStore(str(path))
