@@ -1,15 +1,19 @@
 """The lines to the helpers: one session a host, what is wanted of it, and the stream that carries it."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from os_ken.lib import hub
 
 from app.desk import RefusedError
-from app.wanted import Body, Book
+from app.wanted import Body, Book, lowered, shaper, shaper_key, wants
 from app.wire import Done, Want
+from flows.model import Intent
+from flows.transition import touched
 
 BEAT_S = 2.0
+LOWER_S = 0.5  # how long meters wait for the shapers that go before them
 
 
 @dataclass
@@ -45,10 +49,6 @@ class Line:
         message = self.book.put(key, body, generation)
         self._send([] if message is None else [message])
 
-    def done(self, done: Done) -> None:
-        """A want stands, or could not be done."""
-        self.book.done(done)
-
     def pending(self) -> bool:
         """Whether the helper has something to do yet."""
         return self.book.outstanding()
@@ -80,17 +80,19 @@ class Line:
 
 
 class Lines:
-    """All lines, by host."""
+    """All lines, by host; what the rollout tells the helpers (app.rollout.Shapers)."""
 
-    def __init__(self, first_session: int) -> None:
+    def __init__(self, mtu: Callable[[], int]) -> None:
         self._lines: dict[str, Line] = {}
-        self._session = first_session
+        self._session = time.time_ns() // 1_000_000  # larger than any that a controller before gave out
+        self._mtu = mtu
+        self._news = hub.Event()
 
     def __getitem__(self, host: str) -> Line:
         return self._lines.setdefault(host, Line())
 
     def begin(self, host: str) -> int:
-        """The number of a new session, larger than any that a controller gave out before."""
+        """The number of a new session."""
         self._session += 1
         self[host].begin(self._session)
         return self._session
@@ -100,3 +102,32 @@ class Lines:
         line = self._lines.pop(host, None)
         if line is not None:
             line.begin(0)
+
+    def done(self, host: str, done: Done) -> None:
+        """A want stands, or could not be done."""
+        self[host].book.done(done)
+        news, self._news = self._news, hub.Event()
+        news.set()
+
+    def want(self, intent: Intent, hosts: Iterable[str]) -> None:
+        """This is all that is wanted of these hosts now."""
+        for host in hosts:
+            self[host].want(wants(intent, host, self._mtu()), intent.generation)
+
+    def before(self, current: Intent, step: Intent) -> None:
+        """Lower the shapers of what sinks, and wait for it a moment: the meters, which are the law, go on anyhow."""
+        told = set()
+        for key, after in step.endpoints.items():
+            was = current.endpoints.get(key)
+            lower = None if was is None or was is after else lowered(was, after)
+            if lower is not None and self[key.host].streaming:
+                self[key.host].want_one(shaper_key(lower), shaper(lower), step.generation)
+                told.add(key.host)
+        deadline = time.monotonic() + LOWER_S
+        while any(self[host].pending() for host in told) and (left := deadline - time.monotonic()) > 0:
+            self._news.wait(left)
+
+    def after(self, before: Intent, step: Intent) -> None:
+        """Say what is wanted with this step of those whom it touches."""
+        everybody = before.hosts.keys() != step.hosts.keys() or before.links != step.links
+        self.want(step, step.hosts if everybody else touched(before, step))

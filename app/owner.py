@@ -5,9 +5,9 @@ concerned have it. Whoever asked waits for that in a thread of its own, never in
 """
 
 import logging
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from os_ken.lib import hub
 
@@ -17,31 +17,20 @@ from app.config import Config
 from app.desk import Change, EndpointView, HostView, LiveFlow, RefusedError
 from app.helpers import Line, Lines
 from app.policy import Assignment, Match, Policy
+from app.progress import Progress
 from app.registry import Registry
-from app.rollout import Bridge as RolloutBridge
 from app.rollout import Rollout
 from app.store import Store
-from app.wanted import lowered, shaper, shaper_key, wants
+from app.switch import Switch
 from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
 from flows.model import EndpointKey, Intent
 from flows.transition import touched
 
 LOG = logging.getLogger(__name__)
-ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
-LOWER_S = 0.5  # how long meters wait for the shapers that go before them
 MOST_JOBS = 1024
 MOST_RULES = 10_000
 
 T = TypeVar("T")
-
-
-class Bridge(RolloutBridge, Protocol):
-    """A connected switch, as the owner needs it."""
-
-    dpid: int
-
-    def live(self, table: int | None) -> list[LiveEntry]:
-        """The flows that it has now, with counters."""
 
 
 class Owner:
@@ -52,10 +41,11 @@ class Owner:
         self._store = store
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()
-        self._rollout = Rollout(self._registry.agreed(), self, self._agree)
+        self._lines = Lines(lambda: self._registry.mtu)
+        self._rollout = Rollout(self._registry.agreed(), self._lines, self._agree)
         self._rollout.aim(self._intent)
-        self._lines = Lines(first_session=time.time_ns() // 1_000_000)
-        self._bridges: dict[int, Bridge] = {}
+        self._progress = Progress(self._rollout, self._lines)
+        self._bridges: dict[int, Switch] = {}
         self._unheard = set(self._registry.hosts)  # known hosts that have not reported yet
         self._jobs = hub.Queue(MOST_JOBS)
 
@@ -69,14 +59,14 @@ class Owner:
 
     # What os-ken says
 
-    def switch_up(self, switch: Bridge) -> None:
+    def switch_up(self, switch: Switch) -> None:
         """A bridge connected. If nobody has said whose it is, it waits for the helper that does."""
         self._bridges[switch.dpid] = switch
         host = self._host_of(switch.dpid)
         if host is not None:
             self._rollout.connected(host, switch)
 
-    def switch_down(self, switch: Bridge) -> None:
+    def switch_down(self, switch: Switch) -> None:
         """A bridge's connection is gone."""
         if self._bridges.get(switch.dpid) is switch:
             del self._bridges[switch.dpid]
@@ -97,24 +87,22 @@ class Owner:
         return self._registry.policy
 
     @property
-    def bridges(self) -> Mapping[int, Bridge]:
+    def bridges(self) -> Mapping[int, Switch]:
         """The connected bridges, by dpid."""
         return self._bridges
 
     def hosts(self) -> Sequence[HostView]:
         """All hosts that ever reported and were not deleted."""
-        return [self._host_view(name, report) for name, report in sorted(self._registry.hosts.items())]
+        counts = Counter(key.host for key in self._registry.reports)
+        return [
+            self._progress.view(name, report, counts[name], self._intent.generation)
+            for name, report in sorted(self._registry.hosts.items())
+        ]
 
     def endpoints(self) -> Sequence[EndpointView]:
         """All endpoints."""
-        arrangement = self._registry.arrangement
-        behind = {name: self._behind(name) for name in self._registry.hosts}
-        views_ = []
-        for key, report in sorted(self._registry.reports.items()):
-            why = arrangement.refused.get(key)
-            state, words = ("refused", why) if why is not None else behind[key.host]
-            views_.append(views.endpoint_view(key, report, arrangement, words, state))
-        return views_
+        states = {name: self._progress.state(name, self._intent.generation) for name in self._registry.hosts}
+        return views.endpoint_views(self._registry.reports, self._registry.arrangement, states)
 
     def resolve(self, name: str) -> EndpointKey:
         """`web1`, `host2:web1`, `web1:eth1`, `host2:web1:eth1` -> its key; 404, or 409 with the list."""
@@ -134,7 +122,7 @@ class Owner:
             views.live_flow(name, entry, owners, self._registry.reports, self.policy)
             for name in names
             for entry in found.get(name, ())
-            if owner is None or views.belongs(entry.cookie, owner)
+            if owner is None or views.is_for(entry.cookie, owner)
         ]
 
     def replace_policy(self, policy: Policy) -> Outcome:
@@ -182,7 +170,7 @@ class Owner:
             refused = self._registry.host_up(host, report)
             session = self._lines.begin(host)
             self._heard_of(host)
-            self._want(self._registry.snapshot(), self._registry.hosts)
+            self._lines.want(self._registry.snapshot(), self._registry.hosts)
             return Welcome(
                 session=session, refused={f"{key.container}/{key.interface}": why for key, why in refused.items()}
             )
@@ -217,28 +205,11 @@ class Owner:
 
     def done(self, host: str, session: int, done: Done) -> None:
         """A want stands, or could not be done."""
-        self._line(host, session).done(done)
+        self._line(host, session)
+        self._lines.done(host, done)
         if done.error is not None:
             LOG.warning("%s could not do %s: %s", host, done.key, done.error)
         self._rollout.tell()
-
-    # What the rollout asks (app.rollout.Shapers)
-
-    def before(self, current: Intent, step: Intent) -> None:
-        """Lower the shapers of what sinks, and wait for it a moment."""
-        told = set()
-        for key, after in step.endpoints.items():
-            was = current.endpoints.get(key)
-            lower = None if was is None or was is after else lowered(was, after)
-            if lower is not None:
-                self._lines[key.host].want_one(shaper_key(lower), shaper(lower), step.generation)
-                told.add(key.host)
-        self._wait_until(lambda: not any(self._lines[host].pending() for host in told), LOWER_S)
-
-    def after(self, before: Intent, step: Intent) -> None:
-        """Say what is wanted with this step of those whom it touches."""
-        everybody = before.hosts.keys() != step.hosts.keys() or before.links != step.links
-        self._want(step, step.hosts if everybody else touched(before, step))
 
     # How it works
 
@@ -272,10 +243,6 @@ class Owner:
         self._rollout.aim(self._intent)
         return result
 
-    def _want(self, intent: Intent, hosts: Iterable[str]) -> None:
-        for host in hosts:
-            self._lines[host].want(wants(intent, host, self._registry.mtu), intent.generation)
-
     def _change(self, job: Callable[[], Iterable[EndpointKey]]) -> Outcome:
         """Do it, then wait until it is applied, or until the caller has waited enough.
 
@@ -292,26 +259,7 @@ class Owner:
 
         generation, concerned = self._ask(work)
 
-        def pending() -> tuple[str, ...]:
-            return tuple(sorted(host for host in concerned if not self._applied(host, generation)))
-
-        self._wait_until(lambda: not pending(), ANSWER_S)
-        return Outcome(generation=generation, pending=self._culprits(pending()))
-
-    def _wait_until(self, holds: Callable[[], bool], timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not holds() and (left := deadline - time.monotonic()) > 0:
-            self._rollout.wait(left)
-
-    def _applied(self, host: str, generation: int) -> bool:
-        if host not in self._registry.hosts:
-            return True
-        return self._rollout.stands(host, generation) and not self._lines[host].pending()
-
-    def _culprits(self, pending: tuple[str, ...]) -> tuple[str, ...]:
-        """Of the hosts that have it not yet those that are away, for whom the others may be waiting."""
-        away = tuple(host for host in pending if self._behind(host)[0] == "away")
-        return away or pending
+        return Outcome(generation=generation, pending=self._progress.wait(concerned, generation))
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, policy = self._registry.reports, self.policy
@@ -360,30 +308,3 @@ class Owner:
         bridge = self._bridges.get(self._registry.hosts[host].dpid)
         if bridge is not None:
             found[host] = bridge.live(table)
-
-    def _behind(self, host: str) -> tuple[str, str]:
-        """`up`, `pending` or `away`, and why."""
-        line = self._lines[host]
-        if self._rollout.bridge(host) is None:
-            return "away", f"the switch of {host} is not connected"
-        if not line.streaming:
-            return "away", f"the helper of {host} is not connected"
-        if not self._applied(host, self._intent.generation):
-            return "pending", f"{host} has not everything yet"
-        return "up", ""
-
-    def _host_view(self, name: str, report: HostUp) -> HostView:
-        line = self._lines[name]
-        refused = self._rollout.error(name)
-        return HostView(
-            name=name,
-            dpid=report.dpid,
-            vtep=str(report.vtep),
-            underlay_mtu=report.underlay_mtu,
-            switch=self._rollout.bridge(name) is not None,
-            helper=line.streaming,
-            tunnels=report.tunnels,
-            endpoints=sum(key.host == name for key in self._registry.reports),
-            pending=not self._applied(name, self._intent.generation),
-            errors=(*line.book.errors.values(), *([refused] if refused else [])),
-        )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from app.codec import LiveEntry
 from app.desk import EndpointView, LiveFlow, RefusedError
 from app.placement import Arrangement, place
 from app.policy import Policy
 from app.wire import EndpointReport
-from flows.cookie import unpack
+from flows.cookie import PIPELINE, unpack
 from flows.model import EndpointKey
 from flows.rate import format_rate
 
@@ -32,6 +33,18 @@ def endpoint_view(
         why=why,
         labels=report.labels,
     )
+
+
+def endpoint_views(
+    reports: Mapping[EndpointKey, EndpointReport], arrangement: Arrangement, states: Mapping[str, tuple[str, str]]
+) -> list[EndpointView]:
+    """All endpoints as people see them; `states` says of each host how it is, and why."""
+    found = []
+    for key, report in sorted(reports.items()):
+        refused = arrangement.refused.get(key)
+        state, why = states[key.host] if refused is None else ("refused", refused)
+        found.append(endpoint_view(key, report, arrangement, why, state))
+    return found
 
 
 def full_name(key: EndpointKey, reports: Mapping[EndpointKey, EndpointReport]) -> str:
@@ -75,19 +88,53 @@ def differences(
     return changes
 
 
-def explained(
-    flow: LiveFlow, owners: Mapping[int, tuple[str, str]], reports: Mapping[EndpointKey, EndpointReport], policy: Policy
-) -> tuple[str, str, str] | None:
-    """Why a flow is there: feature, kind of its owner, name of its owner; None if it is not ours."""
-    cookie = unpack(flow.cookie)
-    if cookie is None:
-        return None
-    kind, name = owners.get(cookie.owner, ("pipeline", "pipeline"))
+def live_flow(
+    host: str,
+    entry: LiveEntry,
+    owners: Mapping[int, tuple[str, str]],
+    reports: Mapping[EndpointKey, EndpointReport],
+    policy: Policy,
+) -> LiveFlow:
+    """A live flow with the reason why it is there, from its cookie; no reason if it is not ours."""
+    cookie = unpack(entry.cookie)
+    kind, owner = (None, None) if cookie is None else _owner_name(cookie.owner, owners, reports, policy)
+    return LiveFlow(
+        host=host,
+        table=entry.table,
+        priority=entry.priority,
+        match=entry.match,
+        actions=entry.actions,
+        cookie=entry.cookie,
+        packets=entry.packets,
+        bytes=entry.bytes,
+        duration=entry.duration,
+        flow=entry.flow,
+        feature=None if cookie is None else cookie.feature.label,
+        owner_kind=kind,
+        owner=owner,
+    )
+
+
+def is_for(cookie: int, owner: int) -> bool:
+    """Whether a flow with this cookie is there for this owner."""
+    said = unpack(cookie)
+    return said is not None and said.owner == owner
+
+
+def _owner_name(
+    number: int,
+    owners: Mapping[int, tuple[str, str]],
+    reports: Mapping[EndpointKey, EndpointReport],
+    policy: Policy,
+) -> tuple[str, str | None]:
+    if number == PIPELINE:
+        return "pipeline", None
+    kind, name = owners.get(number, ("unknown", str(number)))
     if kind == "endpoint":
         name = full_name(EndpointKey(*name.split("/", 2)), reports)
     elif kind == "network":
         name = next((n for n, rule in policy.networks.items() if str(rule.segment) == name), f"vlan{name}")
-    return cookie.feature.label, kind, name
+    return kind, name
 
 
 def _names(key: EndpointKey, report: EndpointReport) -> Iterator[str]:
