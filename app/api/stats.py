@@ -15,7 +15,9 @@ from os_ken.ofproto import ofproto_v1_5 as ofp
 from os_ken.ofproto import ofproto_v1_5_parser as parser
 
 from app.api import body
+from app.api.problems import App
 from app.desk import RefusedError
+from app.mends import mend_parser
 from app.ryu13 import asked, flow_words, table_words, words
 from app.ryu13.asked import FlowFilter
 
@@ -44,8 +46,9 @@ Ask = Callable[[StatsSource, Ids], Json]
 AskFlows = Callable[[StatsSource, FlowFilter], Json]
 
 
-def add_routes(app: falcon.App[Any, Any], switches: Switches) -> None:
-    """Serve `/stats` for the bridges that `switches` gives at the time, by dpid."""
+def add_routes(app: App, switches: Switches) -> None:
+    """Serve `/stats` for the bridges that `switches` gives at the time, by dpid. Mends os-ken for it."""
+    mend_parser()
     app.add_route("/stats/switches", _Switches(switches))
     for name, ask in ASKS.items():
         path = f"/stats/{name}/{{dpid}}"
@@ -136,8 +139,8 @@ def _flow_replies(source: StatsSource, kind: type[Any], wanted: FlowFilter) -> I
     for reply in _replies(source, msg):
         if isinstance(reply, parser.OFPErrorMsg):
             raise asked.bad(
-                f"The bridge refuses this filter (OpenFlow error type {reply.type}, code {reply.code}). A field needs "
-                "those that it builds on beside it: nw_dst needs dl_type, tp_dst needs dl_type and nw_proto."
+                f"The bridge refuses this filter: {ofp.ofp_error_code_to_str(reply.type, reply.code)}. A field needs "
+                "those beside it that it builds on: nw_dst needs dl_type, tp_dst needs dl_type and nw_proto."
             )
         yield reply
 

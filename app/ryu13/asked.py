@@ -7,6 +7,7 @@ would be understood.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
@@ -141,7 +142,8 @@ def _field(name: str, said: Mapping[str, object]) -> str:
         return name.replace("tp", protocol)
     field = OLD_NAMES.get(name, name)
     if field not in FIELDS:
-        raise bad(f"match: there is no field {_shown(name)}. There are: {', '.join(sorted(FIELDS))}.")
+        near = get_close_matches(name, [*FIELDS, *OLD_NAMES, "tp_src", "tp_dst"], n=5) or [*OLD_NAMES, "in_port"]
+        raise bad(f"match: there is no field {_shown(name)}. Among those that there are: {', '.join(near)}.")
     return field
 
 
@@ -162,7 +164,7 @@ def _value(field: str, name: str, said: object) -> object:
         return (plain, number(what, mask, highest)) if slash else plain
     read = ADDRESSES[kind]
     try:
-        if slash and mask.isdigit():
+        if slash and mask.isdecimal():
             mask = str(ip_network(f"{value}/{mask}", strict=False).netmask)
         return (str(read(value)), str(read(mask))) if slash else str(read(value))
     except ValueError as error:
@@ -174,8 +176,8 @@ def _vlan(what: str, said: object) -> object:
     value, slash, mask = str(said).partition("/")
     if slash:
         return number(what, value, 0x1FFF), number(what, mask, 0x1FFF)
-    if value.isdigit():
-        return number(what, int(value), 0xFFF) | ofp.OFPVID_PRESENT
+    if value.isdecimal():
+        return number(what, value.lstrip("0") or 0, 0xFFF) | ofp.OFPVID_PRESENT
     return number(what, said, 0x1FFF)
 
 
@@ -184,8 +186,10 @@ def _shown(said: object) -> str:
 
 
 def match(of: FlowFilter) -> Any:
-    """The filter's match as os-ken's object."""
-    return parser.OFPMatch(**dict(of.match))
+    """The filter's match as os-ken's object. A field stands behind those it builds on, or the bridge refuses it."""
+    order = list(FIELDS)  # OpenFlow's own fields by number, then those of others
+    fields = sorted(of.match, key=lambda field: order.index(field[0]))
+    return parser.OFPMatch(_ordered_fields=[ofp.oxm_normalize_user(*field) for field in fields])
 
 
 def item(what: str, said: str | None, everything: int) -> int:
