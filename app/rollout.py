@@ -187,8 +187,9 @@ class Rollout:
                 LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
                 bridge.apply(change)
         except (RefusedFlowsError, FlowConflictError) as error:
+            if station.error != str(error):  # it is tried again every second: said once is enough
+                LOG.error("%s: %s", host, error)
             station.error = str(error)
-            LOG.error("%s: %s", host, error)
         except SwitchGoneError as error:
             LOG.warning("%s: %s", host, error)
         else:

@@ -85,7 +85,7 @@ class Flow:
 
     table: Table
     priority: int
-    match: tuple[Term, ...]  # sorted, so that equal matches are equal values: use `flow()`
+    match: tuple[Term, ...]  # in order, so that equal matches are equal values: use `flow()`
     actions: tuple[Action, ...]
     cookie: int
 
@@ -96,7 +96,7 @@ class Flow:
 
     def __str__(self) -> str:
         """As `ovs-ofctl add-flow` reads it."""
-        match = "".join(f",{term}" for term in _typed_first(self.match))
+        match = "".join(f",{term}" for term in self.match)
         actions = ",".join(map(str, self.actions)) or "drop"
         return f"table={int(self.table)},cookie={self.cookie:#018x},priority={self.priority}{match} actions={actions}"
 
@@ -120,14 +120,17 @@ class Contents:
 
 def flow(table: Table, priority: int, match: Iterable[Term], actions: Iterable[Action], cookie: int) -> Flow:
     """A flow with its match in the one order that all matches have."""
-    return Flow(table, priority, tuple(sorted(match)), tuple(actions), cookie)
+    return Flow(table, priority, in_order(match), tuple(actions), cookie)
+
+
+def in_order(match: Iterable[Term]) -> tuple[Term, ...]:
+    """The terms by name, eth_type before what depends on it (prerequisites, OpenFlow 1.5, 7.2.3.6)."""
+    return tuple(sorted(match, key=_place))
+
+
+def _place(term: Term) -> tuple[bool, str]:
+    return term.field.name != "eth_type", term.field.name
 
 
 def _part(field: Field, bits: int) -> str:
-    # NXM fields are written with their old names in a move; ovs-ofctl(8) takes the new ones for both.
     return f"{field.name}[]" if bits == field.bits else f"{field.name}[0..{bits - 1}]"
-
-
-def _typed_first(match: tuple[Term, ...]) -> list[Term]:
-    """eth_type before what depends on it, as ovs-ofctl requires."""
-    return sorted(match, key=lambda term: term.field.name != "eth_type")
