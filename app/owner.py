@@ -23,10 +23,11 @@ from app.rollout import Rollout
 from app.store import Store
 from app.switch import Switch
 from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
-from flows.model import EndpointKey, Intent
+from flows.model import EndpointKey, Intent, Role
 from flows.transition import touched
 
 LOG = logging.getLogger(__name__)
+ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
 MOST_JOBS = 1024
 MOST_RULES = 10_000
 
@@ -197,7 +198,7 @@ class Owner:
                     self._registry.tunnels_up(host, dict(tunnels))
             return ()
 
-        return self._change(job)
+        return self._change(job, patience_s=0.0 if _follows_a_want(event) else ANSWER_S)
 
     def wants(self, host: str, session: int) -> Iterator[Want | None]:
         """What is wanted there, as it changes; None is a beat. Ends when a newer session begins."""
@@ -243,7 +244,7 @@ class Owner:
         self._rollout.aim(self._intent)
         return result
 
-    def _change(self, job: Callable[[], Iterable[EndpointKey]]) -> Outcome:
+    def _change(self, job: Callable[[], Iterable[EndpointKey]], patience_s: float = ANSWER_S) -> Outcome:
         """Do it, then wait until it is applied, or until the caller has waited enough.
 
         The job says whom it is about: all that share a segment with them must have it, even if nothing is new.
@@ -259,7 +260,7 @@ class Owner:
 
         generation, concerned = self._ask(work)
 
-        return Outcome(generation=generation, pending=self._progress.wait(concerned, generation))
+        return Outcome(generation=generation, pending=self._progress.wait(concerned, generation, patience_s))
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, policy = self._registry.reports, self.policy
@@ -308,3 +309,8 @@ class Owner:
         bridge = self._bridges.get(self._registry.hosts[host].dpid)
         if bridge is not None:
             found[host] = bridge.live(table)
+
+
+def _follows_a_want(event: EndpointUp | EndpointDown | TunnelsUp) -> bool:
+    """Whether the helper says this on its way to `done`: waiting for that would be waiting for itself."""
+    return isinstance(event, TunnelsUp) or (isinstance(event, EndpointUp) and event.endpoint.role is Role.GATEWAY)

@@ -8,8 +8,6 @@ from app.helpers import Lines
 from app.rollout import Rollout
 from app.wire import HostUp
 
-ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
-
 
 class Progress:
     """What the rollout and the lines to the helpers know, together."""
@@ -22,12 +20,12 @@ class Progress:
         """Whether the host has everything of this generation."""
         return self._rollout.stands(host, generation) and not self._lines[host].pending()
 
-    def wait(self, hosts: Iterable[str], generation: int) -> tuple[str, ...]:
+    def wait(self, hosts: Iterable[str], generation: int, patience_s: float) -> tuple[str, ...]:
         """Until these hosts have this generation, but not for ever; those that have it not.
 
         Where some are away only they are named: it is for them that the others may be waiting.
         """
-        deadline = time.monotonic() + ANSWER_S
+        deadline = time.monotonic() + patience_s
         while True:
             pending = tuple(sorted(host for host in hosts if not self.applied(host, generation)))
             left = deadline - time.monotonic()
