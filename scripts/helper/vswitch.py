@@ -17,7 +17,7 @@ from scripts.helper.ovsdb import Ovsdb, VswitchError, put, put_keys
 __all__ = ["PortState", "Vswitch", "VswitchError"]
 
 ENDPOINT, PEER, JOIN = "containet-endpoint", "containet-peer", "containet-join"  # keys of Port.external_ids
-NOOP = "linux-noop"  # the QoS type that leaves the device's queue to us; any other makes ovs-vswitchd remove shapers
+NOOP = "linux-noop"  # the QoS type of ports that are shaped: ovs-vswitchd clears others' queues when it opens them
 
 COLUMNS = {
     "Open_vSwitch": ("bridges",),
@@ -110,13 +110,13 @@ class Vswitch:
         """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing."""
 
         def work(txn: Any) -> None:
-            if self._db.row("Port", name):
-                raise VswitchError(f"There is a port “{name}” already, and a device that comes again stays dead in it.")
             port = self._ensure_port(txn, name, {ENDPOINT: endpoint})
             put(port, qos=[self._noop(txn)])
             if record:
                 self._bridge().setkey("external_ids", *record)
 
+        if self._db.read(lambda: self._db.row("Port", name)):
+            raise VswitchError(f"There is a port “{name}” already, and a device that comes again stays dead in it.")
         with self._taken_back(name, record[0] if record else None):
             self._db.transact(work)
             return self._number(name)
@@ -153,7 +153,7 @@ class Vswitch:
         )
 
     def set_noop_qos(self, port: str, on: bool) -> None:
-        """Whether ovs-vswitchd leaves the queue of the port's device alone; for endpoints it does from the start."""
+        """Whether ovs-vswitchd leaves the queue of the port's device alone; an endpoint's it does from the start."""
 
         def work(txn: Any) -> None:
             row = self._db.row("Port", port)

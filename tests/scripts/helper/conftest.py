@@ -67,10 +67,17 @@ class Ovs:
         self.start_database()
         until((self.path / "db.sock").exists)
         run("ovs-vsctl", f"--db={self.remote}", "--no-wait", "init")
-        self._spawn("ovs-vswitchd", self.remote)
+        self.start_switch()
 
     def start_database(self) -> None:
         self._spawn("ovsdb-server", f"{self.path}/conf.db", f"--remote=punix:{self.path}/db.sock")
+
+    def start_switch(self) -> None:
+        self._spawn("ovs-vswitchd", self.remote)
+
+    def kill(self, program: str) -> None:
+        self.processes[program].kill()
+        self.processes[program].wait(5)
 
     def vsctl(self, *arguments: str) -> str:
         return run("ovs-vsctl", f"--db={self.remote}", "--timeout=5", *arguments).strip()
@@ -79,9 +86,8 @@ class Ovs:
         return run("ovs-ofctl", "-OOpenFlow15", command, f"{self.path}/{BRIDGE}.mgmt", *arguments)
 
     def stop(self) -> None:
-        for process in self.processes.values():
-            process.kill()
-            process.wait(5)
+        for program in self.processes:
+            self.kill(program)
 
     def _spawn(self, program: str, *arguments: str) -> None:
         log = f"--log-file={self.path}/{program}.log"

@@ -1,0 +1,137 @@
+"""The way out: packets of these subnets leave this host under its own address. A table of our own, whole or gone.
+
+    table inet containet                 what it is for
+    postrouting  S -> not S: masquerade  answers find their way back
+    forward      S -> other of ours: drop  a host that has gateways of two networks must not join them
+
+An engine with iptables of its own drops what is forwarded, and an accept in another table does not overrule that: there
+the same is said in DOCKER-USER, Docker's chain for what others have to say. Forwarding is switched on while there is a
+table; what it was before stands in the table's comment, so that it survives this process.
+"""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, collapse_addresses
+from pathlib import Path
+
+TABLE = "inet containet"
+CHAIN = "DOCKER-USER"
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+TIMEOUT_S = 10
+
+_WAS = re.compile(r'comment "ip_forward was ([01])"')
+
+
+class NatError(Exception):
+    """NAT could not be set up or taken away, in words."""
+
+
+class Nat:
+    """Masquerading on this host."""
+
+    def set(self, subnets: Iterable[IPv4Network]) -> None:
+        """These subnets, and no others, reach the outside through this host. Idempotent; none at all leaves nothing."""
+        wanted = sorted(set(subnets))
+        before = self._forwarding_before()
+        if wanted:
+            was = before or IP_FORWARD.read_text().strip()
+            _nft(_ruleset(wanted, was))
+            self._forward("1")
+        elif before:
+            _nft(f"delete table {TABLE}\n")
+        self._tell_docker(wanted)
+        if before == "0" and not wanted and self._docker_rules() is None:  # Docker's chain: now Docker forwards too
+            self._forward("0")
+
+    def _forwarding_before(self) -> str | None:
+        """What forwarding was before our table came, or None if there is no table."""
+        listed = _run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
+        if listed is None:
+            return None
+        found = _WAS.search(listed)
+        return found[1] if found else "1"
+
+    def _forward(self, value: str) -> None:
+        if IP_FORWARD.read_text().strip() == value:
+            return
+        try:
+            IP_FORWARD.write_text(value)
+        except OSError as error:
+            raise NatError(
+                f"“{IP_FORWARD}” could not be set to {value}: {error.strerror}. Without it nothing is routed here."
+            ) from error
+
+    def _docker_rules(self) -> list[str] | None:
+        """Our rules in Docker's chain, as iptables lists them; None if there is no such chain."""
+        try:
+            listed = _run(["iptables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
+        except FileNotFoundError:
+            return None
+        if listed is None:
+            return None
+        return [line for line in listed.splitlines() if "--comment containet" in line]
+
+    def _tell_docker(self, subnets: Sequence[IPv4Network]) -> None:
+        have = self._docker_rules()
+        if have is None:
+            return
+        want = [rule for subnet in subnets for rule in _docker_rules(subnet)]
+        for rule in have:
+            if rule not in want:
+                _run(["iptables", "-w", "5", "-D", *shlex.split(rule)[1:]])
+        for rule in want:
+            if rule not in have:
+                _run(["iptables", "-w", "5", "-I", *shlex.split(rule)[1:]])
+
+
+def _ruleset(subnets: Sequence[IPv4Network], was: str) -> str:
+    """The whole table in nft(8)'s words, as one transaction that replaces an older one."""
+    ours = ", ".join(str(subnet) for subnet in collapse_addresses(subnets))
+    out = "\n".join(f"    ip saddr {subnet} ip daddr != {subnet} masquerade" for subnet in subnets)
+    apart = "\n".join(f"    ip saddr {subnet} ip daddr != {subnet} ip daddr {{ {ours} }} drop" for subnet in subnets)
+    return f"""\
+add table {TABLE}
+delete table {TABLE}
+table {TABLE} {{
+  comment "ip_forward was {was}"
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+{out}
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+{apart}
+  }}
+}}
+"""
+
+
+def _docker_rules(subnet: IPv4Network) -> tuple[str, str]:
+    """Out, and the answers in; spelled as `iptables -S` spells them, so that they can be compared."""
+    return (
+        f"-A {CHAIN} -s {subnet} -m comment --comment containet -j ACCEPT",
+        f"-A {CHAIN} -d {subnet} -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment containet -j ACCEPT",
+    )
+
+
+def _nft(script: str) -> None:
+    _run(["nft", "-f", "-"], script)
+
+
+def _run(command: Sequence[str], text: str = "", *, refusal_is_none: bool = False) -> str | None:
+    """What the command printed; None, or NatError, if it refused."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except FileNotFoundError as error:
+        if command[0] == "nft":
+            raise NatError("The program “nft” is missing. Install the package nftables.") from error
+        raise
+    except subprocess.TimeoutExpired as error:
+        raise NatError(f"“{shlex.join(command)}” did not end within {TIMEOUT_S} s.") from error
+    if done.returncode == 0:
+        return done.stdout
+    if refusal_is_none:
+        return None
+    raise NatError(f"“{shlex.join(command)}” failed: {done.stderr.strip() or 'it did not say why'}")
