@@ -2,11 +2,7 @@
 
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +11,11 @@ from os_ken.lib import ofctl_v1_3
 from os_ken.ofproto import ofproto_v1_3, ofproto_v1_5
 
 from app.api import problems, stats
+from tests.system.conftest import Sandbox
 from tests.system.openflow import Connection
 from tests.system.stats_bridge import FLOWS, GROUPS, METERS, WORDLESS
 
 DPID = 0x1234
-START_S = 10
 CLOCKS = {"duration_sec", "duration_nsec"}
 LLDP_FRAME = "0180c200000e02000000000188cc" + "00" * 46
 PATHS: dict[str, Callable[..., Any]] = {  # our path, and what Ryu calls for it
@@ -64,72 +60,32 @@ FILTERS: tuple[dict[str, Any], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Switch:
-    """A virtual switch with one bridge, in its own directory."""
-
-    run: Path
-    pid: int
-
-    def call(self, *command: str, text: str | None = None) -> str:
-        environment = {**os.environ, **{f"OVS_{name}DIR": str(self.run) for name in ("RUN", "LOG", "DB", "SYSCONF")}}
-        done = subprocess.run(
-            command, env=environment, input=text, capture_output=True, text=True, timeout=START_S, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
-
-    def ofctl(self, command: str, *arguments: str, text: str | None = None) -> str:
-        bridge = f"unix:{self.run}/br0.mgmt"
-        return self.call("ovs-ofctl", "-O", "OpenFlow15", command, bridge, *arguments, text=text)
-
-    def connect(self, version: int) -> Connection:
-        return Connection(self.run / "br0.mgmt", version)
-
-
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
-    run = tmp_path_factory.mktemp("ovs")
-    database = f"unix:{run}/db.sock"
-    create = ("ovsdb-tool", "create", f"{run}/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
-    subprocess.run(create, check=True, timeout=START_S)
-    environment = {**os.environ, **{f"OVS_{name}DIR": str(run) for name in ("RUN", "LOG", "DB", "SYSCONF")}}
-    serve = ("ovsdb-server", f"--remote=p{database}", f"{run}/conf.db")
-    forward = ("ovs-vswitchd", "--enable-dummy=override", "--disable-system", f"--unixctl={run}/ctl", database)
-    with (
-        subprocess.Popen(serve, env=environment, stderr=subprocess.DEVNULL) as server,
-        subprocess.Popen(forward, env=environment, stderr=subprocess.DEVNULL) as switchd,
-    ):
-        try:
-            made = Switch(run, switchd.pid)
-            until((run / "db.sock").exists)
-            bridge = ("datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow13,OpenFlow15")
-            made.call(
-                *("ovs-vsctl", f"--db={database}", f"--timeout={START_S}", "--", "add-br", "br0"),
-                *("--", "set", "bridge", "br0", *bridge, f"other_config:datapath-id={DPID:016x}"),
-                *("--", "add-port", "br0", "p1", "--", "set", "interface", "p1", "type=dummy", "ofport_request=1"),
-                *("--", "add-port", "br0", "p2", "--", "set", "interface", "p2", "type=dummy", "ofport_request=2"),
-            )
-            for meter in METERS:
-                made.ofctl("add-meter", meter)
-            for group in GROUPS:
-                made.ofctl("add-group", group)
-            yield made
-        finally:
-            switchd.kill()
-            server.kill()
+def switch() -> Iterator[Sandbox]:
+    """One for all tests here: only what they add to its flows do they take away again."""
+    made = Sandbox()
+    try:
+        made.start()
+        made.bridge(dpid=DPID, ports=2)
+        for meter in METERS:
+            made.ofctl("add-meter", "br-int", meter)
+        for group in GROUPS:
+            made.ofctl("add-group", "br-int", group)
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture
-def ryu(switch: Switch) -> Iterator[Connection]:
-    connection = switch.connect(ofproto_v1_3.OFP_VERSION)
+def ryu(switch: Sandbox) -> Iterator[Connection]:
+    connection = Connection(switch.run / "br-int.mgmt", ofproto_v1_3.OFP_VERSION)
     yield connection
     connection.close()
 
 
 @pytest.fixture
-def ours(switch: Switch) -> Iterator[Connection]:
-    connection = switch.connect(ofproto_v1_5.OFP_VERSION)
+def ours(switch: Sandbox) -> Iterator[Connection]:
+    connection = Connection(switch.run / "br-int.mgmt", ofproto_v1_5.OFP_VERSION)
     yield connection
     connection.close()
 
@@ -143,17 +99,14 @@ def client(ours: Connection) -> testing.TestClient:
 
 
 @pytest.fixture
-def flows(switch: Switch) -> Iterator[None]:
-    switch.ofctl("add-flows", "-", text="\n".join(FLOWS))
+def flows(switch: Sandbox) -> None:
+    switch.ofctl("add-flows", "br-int", "-", stdin="\n".join(FLOWS))
+
+
+@pytest.fixture(autouse=True)
+def flows_removed(switch: Sandbox) -> Iterator[None]:
     yield
-    switch.ofctl("del-flows")
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_S
-    while not done():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.01)
+    switch.ofctl("del-flows", "br-int")
 
 
 def timeless(value: Any) -> Any:
@@ -207,14 +160,12 @@ def test_what_1_3_cannot_ask_singly_is_the_whole_list(path: str, client: testing
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_flow_reads_as_in_ryu(flow: str, switch: Switch, client: testing.TestClient, ryu: Connection) -> None:
-    switch.ofctl("add-flow", flow)
-    try:
-        got = client.simulate_get(f"/stats/flow/{DPID}").json
-        assert len(got[str(DPID)]) == 1
-        same(got, ofctl_v1_3.get_flow_stats(ryu, ryu.waiters))
-    finally:
-        switch.ofctl("del-flows")
+def test_a_flow_reads_as_in_ryu(flow: str, switch: Sandbox, client: testing.TestClient, ryu: Connection) -> None:
+    switch.ofctl("add-flow", "br-int", flow)
+
+    got = client.simulate_get(f"/stats/flow/{DPID}").json
+    assert len(got[str(DPID)]) == 1
+    same(got, ofctl_v1_3.get_flow_stats(ryu, ryu.waiters))
 
 
 @pytest.mark.usefixtures("flows")
@@ -247,34 +198,28 @@ def test_a_match_as_it_is_shown_can_be_asked_for(client: testing.TestClient) -> 
         assert flow["match"] in [found["match"] for found in answer.json[str(DPID)]]
 
 
-def test_packets_are_counted(switch: Switch, client: testing.TestClient, ryu: Connection) -> None:
-    switch.ofctl("add-flow", "table=0,in_port=1 actions=meter:1,goto_table:10")
-    switch.ofctl("add-flow", "table=10,in_port=1 actions=group:3")
+def test_packets_are_counted(switch: Sandbox, client: testing.TestClient, ryu: Connection) -> None:
+    switch.ofctl("add-flow", "br-int", "table=0,in_port=1 actions=meter:1,goto_table:10")
+    switch.ofctl("add-flow", "br-int", "table=10,in_port=1 actions=group:3")
     for _ in range(5):
-        switch.call("ovs-appctl", f"--target={switch.run}/ctl", "netdev-dummy/receive", "p1", LLDP_FRAME)
-    switch.call(
-        "ovs-appctl", f"--target={switch.run}/ctl", "revalidator/purge"
-    )  # pushes the counts of cached flows to their entries
-    try:
-        aggregate = client.simulate_get(f"/stats/aggregateflow/{DPID}").json
-        assert aggregate == {str(DPID): [{"packet_count": 10, "byte_count": 600, "flow_count": 2}]}
-        same(aggregate, ofctl_v1_3.get_aggregate_flow_stats(ryu, ryu.waiters))
-        same(client.simulate_get(f"/stats/flow/{DPID}").json, ofctl_v1_3.get_flow_stats(ryu, ryu.waiters))
-        for path in ("table", "port", "group", "meter"):
-            same(client.simulate_get(f"/stats/{path}/{DPID}").json, PATHS[path](ryu, ryu.waiters))
-    finally:
-        switch.ofctl("del-flows")
+        switch.appctl("netdev-dummy/receive", "p1", LLDP_FRAME)
+    switch.appctl("revalidator/purge")  # pushes the counts of cached flows to their entries
+
+    aggregate = client.simulate_get(f"/stats/aggregateflow/{DPID}").json
+    assert aggregate == {str(DPID): [{"packet_count": 10, "byte_count": 600, "flow_count": 2}]}
+    same(aggregate, ofctl_v1_3.get_aggregate_flow_stats(ryu, ryu.waiters))
+    same(client.simulate_get(f"/stats/flow/{DPID}").json, ofctl_v1_3.get_flow_stats(ryu, ryu.waiters))
+    for path in ("table", "port", "group", "meter"):
+        same(client.simulate_get(f"/stats/{path}/{DPID}").json, PATHS[path](ryu, ryu.waiters))
 
 
 @pytest.mark.parametrize("flow", WORDLESS)
-def test_what_ryu_has_no_words_for_is_shown_as_bytes(flow: str, switch: Switch, client: testing.TestClient) -> None:
-    switch.ofctl("add-flow", flow)
-    try:
-        (found,) = client.simulate_get(f"/stats/flow/{DPID}").json[str(DPID)]
-        (action,) = found["actions"]
-        assert action.startswith(("NX_UNKNOWN: {subtype: ", "EXPERIMENTER: {experimenter:8992, data:"))
-    finally:
-        switch.ofctl("del-flows")
+def test_what_ryu_has_no_words_for_is_shown_as_bytes(flow: str, switch: Sandbox, client: testing.TestClient) -> None:
+    switch.ofctl("add-flow", "br-int", flow)
+
+    (found,) = client.simulate_get(f"/stats/flow/{DPID}").json[str(DPID)]
+    (action,) = found["actions"]
+    assert action.startswith(("NX_UNKNOWN: {subtype: ", "EXPERIMENTER: {experimenter:8992, data:"))
 
 
 @pytest.mark.usefixtures("flows")
@@ -299,13 +244,14 @@ def test_a_match_that_the_bridge_refuses_is_the_callers_error(client: testing.Te
     assert "OFPBMC_BAD_PREREQ" in answer.json["detail"]
 
 
-def test_a_silent_bridge_is_a_504(switch: Switch, client: testing.TestClient, ours: Connection) -> None:
+def test_a_silent_bridge_is_a_504(switch: Sandbox, client: testing.TestClient, ours: Connection) -> None:
+    pid = int((switch.run / "ovs-vswitchd.pid").read_text())
     ours.wait_at_most(0.2)
-    os.kill(switch.pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
     try:
         answer = client.simulate_get(f"/stats/desc/{DPID}")
     finally:
-        os.kill(switch.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
     assert answer.status_code == 504
     assert answer.json["type"] == "urn:containet:problem:bridge-silent"
