@@ -1,0 +1,81 @@
+"""One atomic, ordered change of a bridge as a state machine: all that changes a bundle's state is here. No I/O.
+
+    NEW --start--> FILLING --barrier--> COMMITTING --barrier--> COMMITTED
+                      |                     |
+                      | (something refused) `-- (refused) --> FAILED
+                      `-----barrier-----> DISCARDING --barrier--> DISCARDED
+
+Open vSwitch answers a message that it refuses with an error, leaves it out of the bundle and commits the rest. So the
+bundle is filled, a barrier shows that all of it was read, and only a bundle without an error is committed.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class State(Enum):
+    """Where the bundle is. The last three are ends."""
+
+    NEW = auto()
+    FILLING = auto()
+    COMMITTING = auto()
+    DISCARDING = auto()
+    COMMITTED = auto()
+    DISCARDED = auto()
+    FAILED = auto()
+
+
+class Send(Enum):
+    """What is to be sent now; the barrier after it is part of each."""
+
+    FILL = auto()  # open, then every change
+    COMMIT = auto()
+    DISCARD = auto()
+
+
+class BundleError(Exception):
+    """Something came that cannot come in this state: the caller is wrong."""
+
+
+@dataclass
+class Bundle:
+    """One bundle. `refusals`: which change (by its number, None: the bundle itself) and why."""
+
+    state: State = State.NEW
+    refusals: list[tuple[int | None, str]] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be sent or expected."""
+        return self.state in (State.COMMITTED, State.DISCARDED, State.FAILED)
+
+    def start(self) -> Send:
+        """The first thing to send."""
+        self._expect(State.NEW)
+        self.state = State.FILLING
+        return Send.FILL
+
+    def refused(self, change: int | None, reason: str) -> None:
+        """An error came for this change, or for the bundle."""
+        self._expect(State.FILLING, State.COMMITTING, State.DISCARDING)
+        if self.state is State.DISCARDING:
+            return  # it is thrown away anyway: the switch has dropped it already
+        self.refusals.append((change, reason))
+        if self.state is State.COMMITTING:
+            self.state = State.FAILED
+
+    def barrier(self) -> Send | None:
+        """The barrier was answered, so every error has come: the next thing to send, None at the end."""
+        self._expect(State.FILLING, State.COMMITTING, State.DISCARDING, State.FAILED)
+        if self.state is State.FILLING:
+            self.state = State.DISCARDING if self.refusals else State.COMMITTING
+            return Send.DISCARD if self.refusals else Send.COMMIT
+        if self.state is State.COMMITTING:
+            self.state = State.COMMITTED
+        elif self.state is State.DISCARDING:
+            self.state = State.DISCARDED
+        return None
+
+    def _expect(self, *states: State) -> None:
+        if self.state not in states:
+            raise BundleError(f"this cannot come while a bundle is {self.state.name.lower()}")

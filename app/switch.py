@@ -1,0 +1,271 @@
+"""One connected bridge: requests and their replies, over os-ken's connection. Every wait has an end.
+
+Each exchange takes a run of xids, the last of them for a barrier: whatever comes with one of these xids before the
+barrier's answer belongs to it, and with that answer it is over. So nobody needs to know which message is answered how
+often, and an error names the message that it is about. The xids are taken from os-ken's own counter for the
+connection, so that they never meet those of its echo requests.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from os_ken.lib import hub
+from os_ken.ofproto import ofproto_v1_5 as ofp
+
+from app import messages
+from app.bundle import Bundle, Send, State
+from app.codec import OURS, Command, LiveEntry, entries, flow_from
+from app.listing import live_from
+from app.messages import BundleCommand, MeterCommand
+from flows.cookie import MAGIC_MASK
+from flows.diff import Plan
+from flows.flow import Contents, Flow, MeterEntry
+
+LOG = logging.getLogger(__name__)
+
+PIECE = 10_000  # flows read or written at once: more, and the userspace datapath loses packets meanwhile
+ANSWER_S = 10.0  # a bundle of a piece takes 0.1 s; one that is idle for 10 s is dropped by Open vSwitch
+PROBE_S = 2.0  # for a switch that may be gone to show that it is not
+BLOCK = 1 << 16  # bytes sent at once
+MOST_REPLIES = 20_000  # messages waiting in one exchange: a bundle's errors, 30 MB of flows
+SHOWN = 5  # refusals told in words
+
+Reply = Any  # os-ken's message objects
+Make = Callable[[int], bytes]  # xid -> message
+Refusals = list[tuple[Flow | MeterEntry | None, str]]
+
+
+class SwitchGoneError(TimeoutError):
+    """The switch did not answer in time, or its connection ended: what it has of a change is not known."""
+
+
+class RefusedFlowsError(Exception):
+    """The switch refused a part of the change. Its flows are as before, but see `Switch.apply`.
+
+    `refusals` holds what was refused (None: the bundle as a whole) and why.
+    """
+
+    def __init__(self, refusals: Refusals) -> None:
+        self.refusals = refusals
+        shown = "; ".join(f"{reason} ({what})" if what else reason for what, reason in refusals[:SHOWN])
+        more = f"; and {len(refusals) - SHOWN} more" if len(refusals) > SHOWN else ""
+        super().__init__(f"the switch refused {len(refusals)} of the changes, so none was made: {shown}{more}")
+
+
+@dataclass
+class _Exchange:
+    """A run of xids and what came for them."""
+
+    first: int
+    barrier: int  # the last one
+    inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
+    replies: list[Reply] = field(default_factory=list)
+
+    def put(self, msg: Reply | None) -> None:
+        if self.inbox.qsize() < MOST_REPLIES:
+            self.inbox.put(msg)
+
+    def errors(self) -> list[tuple[int, str]]:
+        """The number of the message that was refused, and why."""
+        return [(m.xid - self.first, messages.reason(m)) for m in self.replies if m.msg_type == ofp.OFPT_ERROR]
+
+
+class Switch:
+    """Our connection to one bridge, made from os-ken's (`dp`)."""
+
+    def __init__(self, dp: Any) -> None:
+        self.dp = dp
+        self.dpid: int = dp.id
+        self.foreign = 0  # flows that are not ours, as of the last `read`
+        self._gone = False
+        self._bundles = 0
+        self._exchanges: list[_Exchange] = []
+
+    # What os-ken says
+
+    def received(self, msg: Reply) -> None:
+        """A reply or an error came; never waits."""
+        for exchange in self._exchanges:
+            if exchange.first <= msg.xid <= exchange.barrier:
+                exchange.put(msg)
+                return
+        if msg.msg_type == ofp.OFPT_ERROR:
+            LOG.warning("%#018x: %s, about a message that nobody waits for", self.dpid, messages.reason(msg))
+
+    def closed(self) -> None:
+        """The connection ended: who waits is told."""
+        self._gone = True
+        for exchange in self._exchanges:
+            exchange.put(None)
+
+    # What the controller asks. All raise SwitchGoneError.
+
+    def alive(self) -> bool:
+        """Whether it answers, within PROBE_S."""
+        try:
+            self._exchange((), PROBE_S)
+        except SwitchGoneError:
+            return False
+        return True
+
+    def request(self, msg: Any) -> list[Reply]:
+        """Send os-ken's message and give all parts of the reply, or the error that came instead."""
+
+        def make(xid: int) -> bytes:
+            msg.set_xid(xid)
+            msg.serialize()
+            return bytes(msg.buf)
+
+        return self._exchange((make,)).replies
+
+    def read(self) -> Contents:
+        """The flows of ours that it holds, and all meters. Sets `foreign`."""
+        ours = self._count(None, OURS, MAGIC_MASK)
+        self.foreign = self._count(None, 0, 0) - ours
+        flows = (flow_from(entry) for entry in self._entries(None, ours, OURS, MAGIC_MASK))
+        meters = [messages.meter_from(desc) for reply in self._answer(messages.meters_request) for desc in reply.body]
+        return Contents({flow.key: flow for flow in flows if flow}, {entry.meter: entry for entry in meters})
+
+    def live(self, table: int | None) -> list[LiveEntry]:
+        """The flows of one table, or of all, whoever made them, with their counters."""
+        count = self._count(table, 0, 0)
+        return [live_from(entry) for entry in self._entries(table, count, 0, 0)]
+
+    def apply(self, change: Plan) -> None:
+        """Make the change, whole or not at all; when this returns the switch has it.
+
+        Raises RefusedFlowsError when something was refused: then the flows are as before. Only a change of more than
+        PIECE flows is made in several bundles, of which those before the refused one stand; and meters that were
+        changed keep their new rate. So what was refused is to be compared anew after a `read`.
+        """
+        new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
+        refused = self._meters(new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
+        if refused:
+            self._delete_meters(entry.meter for entry in change.add_meters if entry not in dict(refused))
+            raise RefusedFlowsError(list(refused))
+        for number, piece in enumerate(_pieces(change)):
+            try:
+                self._bundle(piece)
+            except RefusedFlowsError:
+                if number == 0:
+                    self._delete_meters(entry.meter for entry in change.add_meters)
+                raise
+        self._delete_meters(change.delete_meters)
+
+    # How it works
+
+    def _meters(self, changes: Sequence[tuple[MeterEntry, MeterCommand]]) -> list[tuple[MeterEntry, str]]:
+        """Make the changes; those that were refused, and why."""
+        if not changes:
+            return []
+        exchange = self._exchange([partial(messages.meter_mod, *each) for each in changes])
+        return [(changes[number][0], why) for number, why in exchange.errors()]
+
+    def _delete_meters(self, meters: Iterable[int]) -> None:
+        refused = self._meters([(MeterEntry(meter, 0, 0), MeterCommand.DELETE) for meter in meters])
+        for entry, why in refused:
+            LOG.warning("%#018x: meter %d is not deleted: %s", self.dpid, entry.meter, why)
+
+    def _bundle(self, piece: Sequence[tuple[Flow, Command]]) -> None:
+        self._bundles += 1
+        bundle = Bundle()
+        step: Send | None = bundle.start()
+        while step is not None:
+            exchange = self._exchange(_bundle_messages(self._bundles, step, piece))
+            for number, why in exchange.errors():
+                # The first message opens the bundle.
+                bundle.refused(number - 1 if step is Send.FILL and number > 0 else None, why)
+            step = bundle.barrier()
+        if bundle.state is not State.COMMITTED:
+            raise RefusedFlowsError([(None if n is None else piece[n][0], why) for n, why in bundle.refusals])
+
+    def _count(self, table: int | None, cookie: int, mask: int) -> int:
+        (reply,) = self._answer(partial(messages.count_request, table, cookie, mask))
+        return int(reply.body.stats["flow_count"])
+
+    def _entries(self, table: int | None, count: int, cookie: int, mask: int) -> Iterator[bytes]:
+        """The flows in pieces by the low bits of the cookie, which are those of the owner id."""
+        bits = 0 if count <= PIECE else (2 * count // PIECE).bit_length()
+        low = (1 << bits) - 1
+        for part in range(1 << bits):
+            for reply in self._answer(partial(messages.flows_request, table, cookie | part, mask | low)):
+                yield from entries(bytes(reply.buf))
+                hub.sleep(0)
+
+    def _answer(self, make: Make) -> list[Reply]:
+        """The parts of a reply that no switch refuses."""
+        exchange = self._exchange((make,))
+        for _, why in exchange.errors():
+            raise SwitchGoneError(f"the bridge {self.dpid:#018x} does not say what it has: {why}")
+        return exchange.replies
+
+    def _exchange(self, makes: Sequence[Make], seconds: float = ANSWER_S) -> _Exchange:
+        """Send these and a barrier, and gather what comes until that is answered."""
+        exchange = self._take_xids(len(makes))
+        # All is put into bytes before the first is sent: a bundle must not idle.
+        blocks = list(_blocks(make(xid) for xid, make in enumerate([*makes, messages.barrier], exchange.first)))
+        self._exchanges.append(exchange)
+        try:
+            for block in blocks:
+                if self._gone or not self.dp.send(block):
+                    raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} is gone")
+            self._gather(exchange, time.monotonic() + seconds)
+        finally:
+            self._exchanges.remove(exchange)
+        return exchange
+
+    def _gather(self, exchange: _Exchange, deadline: float) -> None:
+        while True:
+            try:
+                msg = exchange.inbox.get(timeout=max(deadline - time.monotonic(), 0.001))
+            except hub.QueueEmpty:
+                raise SwitchGoneError(f"the bridge {self.dpid:#018x} did not answer in time") from None
+            if msg is None:
+                raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} ended")
+            if msg.xid == exchange.barrier:
+                return
+            exchange.replies.append(msg)
+
+    def _take_xids(self, count: int) -> _Exchange:
+        if self.dp.xid + count + 1 > ofp.MAX_XID:
+            self.dp.xid = 0
+        first = self.dp.xid + 1
+        self.dp.xid += count + 1
+        return _Exchange(first, first + count)
+
+
+def _pieces(change: Plan) -> Iterator[Sequence[tuple[Flow, Command]]]:
+    """What is one bundle each. Where it takes several, what packets meet last is there first, and goes last."""
+    changes = [(flow, Command.ADD) for flow in change.add] + [(flow, Command.DELETE) for flow in change.delete]
+    if len(changes) > PIECE:
+        changes.sort(key=lambda each: (each[1], -each[0].table if each[1] is Command.ADD else each[0].table))
+    for start in range(0, len(changes), PIECE):
+        yield changes[start : start + PIECE]
+
+
+def _bundle_messages(bundle: int, step: Send, piece: Sequence[tuple[Flow, Command]]) -> list[Make]:
+    match step:
+        case Send.FILL:
+            fill = [partial(messages.bundle_add, bundle, *each) for each in piece]
+            return [partial(messages.bundle_control, bundle, BundleCommand.OPEN), *fill]
+        case Send.COMMIT:
+            return [partial(messages.bundle_control, bundle, BundleCommand.COMMIT)]
+        case Send.DISCARD:
+            return [partial(messages.bundle_control, bundle, BundleCommand.DISCARD)]
+
+
+def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Big writes. Others get their turn between two."""
+    block = bytearray()
+    for part in parts:
+        block += part
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+            hub.sleep(0)
+    if block:
+        yield bytes(block)
