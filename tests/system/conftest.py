@@ -100,8 +100,9 @@ class Sandbox:
         self.ofctl("--bundle", "replace-flows", bridge, "-", stdin=listing)
 
     def trace(self, bridge: str, packet: str) -> str:
-        """What becomes of this packet: the last line of ofproto/trace, “Datapath actions: ...”."""
-        return self.appctl("ofproto/trace", bridge, packet).strip().splitlines()[-1]
+        """What becomes of this packet: the line of ofproto/trace that begins with “Datapath actions: ”."""
+        lines = self.appctl("ofproto/trace", bridge, packet).splitlines()
+        return next(line for line in reversed(lines) if line.startswith("Datapath actions: "))
 
     def expect(self, complaint: str) -> None:
         """A line of the log with this in it (a regular expression) is as it should be."""

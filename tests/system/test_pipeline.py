@@ -1,0 +1,124 @@
+"""Does A reach B? A real switch is asked, with the flows that we compile."""
+
+import pytest
+
+from flows.model import Endpoint, Intent
+from flows.pipeline import compile_bridge, listing
+from tests.flows.intents import endpoint, intent
+from tests.system.conftest import Sandbox
+
+A, B, C, FAR = endpoint("h1", 1, 10), endpoint("h1", 2, 10), endpoint("h1", 3, 20), endpoint("h2", 4, 10)
+TWO = intent(A, B, C, FAR, names=("h1", "h2"))  # the tunnel to h2 is port 102
+TUNNEL = 102
+DROP = "Datapath actions: drop"
+
+
+@pytest.fixture
+def bridge(sandbox: Sandbox) -> Sandbox:
+    sandbox.bridge(ports=3)
+    sandbox.vsctl(
+        "add-port", "br-int", "tun", "--", "set", "interface", "tun", "type=dummy", f"ofport_request={TUNNEL}"
+    )
+    install(sandbox, TWO)
+    return sandbox
+
+
+def install(sandbox: Sandbox, wanted: Intent) -> None:
+    sandbox.install("br-int", listing(compile_bridge(wanted, "h1")))
+
+
+def ip(sender: Endpoint, receiver: Endpoint | str, **more: object) -> str:
+    assert sender.address is not None
+    to = receiver if isinstance(receiver, str) else str(receiver.mac)
+    said = {"in_port": sender.ofport, "dl_src": sender.mac, "dl_dst": to, "nw_src": sender.address.ip} | more
+    return "ip," + ",".join(f"{name}={value}" for name, value in said.items())
+
+
+def datapath_port(sandbox: Sandbox, name: str) -> str:
+    line = next(line for line in sandbox.appctl("dpif/show").splitlines() if line.split()[:1] == [name])
+    return line.split()[1].split("/")[1].rstrip(":")
+
+
+def test_those_of_a_network_reach_each_other(bridge: Sandbox) -> None:
+    assert bridge.trace("br-int", ip(A, B)) == f"Datapath actions: {datapath_port(bridge, 'p2')}"
+
+
+def test_those_of_another_do_not(bridge: Sandbox) -> None:
+    assert bridge.trace("br-int", ip(A, C)) == DROP
+    assert bridge.trace("br-int", ip(C, A)) == DROP
+
+
+def test_who_is_far_is_reached_through_the_tunnel(bridge: Sandbox) -> None:
+    assert bridge.trace("br-int", ip(A, FAR)).endswith(datapath_port(bridge, "tun"))
+
+
+def test_what_comes_from_a_tunnel_does_not_go_into_one(bridge: Sandbox) -> None:
+    from_tunnel = f"tun_id=0xa,in_port={TUNNEL},dl_src={FAR.mac}"
+
+    assert bridge.trace("br-int", f"ip,{from_tunnel},dl_dst={FAR.mac}") == DROP
+    flooded = bridge.trace("br-int", f"ip,{from_tunnel},dl_dst=ff:ff:ff:ff:ff:ff")
+    assert flooded == f"Datapath actions: {datapath_port(bridge, 'p1')},{datapath_port(bridge, 'p2')}"
+
+
+def test_a_broadcast_stays_in_its_segment(bridge: Sandbox) -> None:
+    reached = bridge.trace("br-int", ip(A, "ff:ff:ff:ff:ff:ff"))
+
+    assert datapath_port(bridge, "p2") in reached
+    assert datapath_port(bridge, "tun") in reached
+    assert reached.count(datapath_port(bridge, "p3")) == 0
+    assert bridge.trace("br-int", ip(C, "ff:ff:ff:ff:ff:ff")) == DROP, "nobody else is in there"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"nw_src": "172.15.42.9"}, {"dl_src": "02:c7:ac:0f:2a:09"}, {"dl_src": B.mac, "nw_src": "172.15.42.2"}],
+    ids=["address", "mac", "neighbour"],
+)
+def test_nobody_speaks_for_another(bridge: Sandbox, lie: dict[str, object]) -> None:
+    assert bridge.trace("br-int", ip(A, B, **lie)) == DROP
+
+
+def arp(sender: Endpoint, target: str, **more: object) -> str:
+    assert sender.address is not None
+    said = {
+        "in_port": sender.ofport,
+        "dl_src": sender.mac,
+        "dl_dst": "ff:ff:ff:ff:ff:ff",
+        "arp_op": 1,
+        "arp_spa": sender.address.ip,
+        "arp_sha": sender.mac,
+        "arp_tpa": target,
+    }
+    return "arp," + ",".join(f"{name}={value}" for name, value in (said | more).items())
+
+
+def test_who_has_is_answered_in_the_switch(bridge: Sandbox) -> None:
+    answer = bridge.trace("br-int", arp(A, "172.15.42.4"))
+
+    assert f"sip=172.15.42.4,tip=172.15.42.1,op=2,sha={FAR.mac},tha={A.mac}" in answer
+    assert answer.endswith(datapath_port(bridge, "p1")), "and goes back to the one who asked"
+
+
+def test_who_has_of_another_segment_is_not(bridge: Sandbox) -> None:
+    assert "op=2" not in bridge.trace("br-int", arp(A, "172.15.42.3"))
+
+
+def test_an_arp_lie_is_dropped(bridge: Sandbox) -> None:
+    assert bridge.trace("br-int", arp(A, "172.15.42.2", arp_spa="172.15.42.9")) == DROP
+    assert bridge.trace("br-int", arp(A, "172.15.42.2", arp_sha="02:c7:ac:0f:2a:09")) == DROP
+
+
+def test_neighbours_find_each_other_in_ipv6(bridge: Sandbox) -> None:
+    solicitation = (
+        f"icmp6,in_port={A.ofport},dl_src={A.mac},dl_dst=33:33:ff:00:00:02,ipv6_src=fe80::1,ipv6_dst=ff02::1:ff00:2,"
+        "icmpv6_type=135,nd_target=fe80::2"
+    )
+
+    reached = bridge.trace("br-int", solicitation)
+
+    assert datapath_port(bridge, "p2") in reached
+    assert bridge.trace("br-int", solicitation.replace("ipv6_src=fe80::1", "ipv6_src=2001:db8::1")) == DROP
+
+
+def test_each_table_lists_as_the_switch_does(bridge: Sandbox) -> None:
+    assert len(bridge.flows()) == len(compile_bridge(TWO, "h1").flows)
