@@ -30,7 +30,7 @@ class Line:
     def begin(self, session: int) -> None:
         """A new session: everything is said again, once its stream opens."""
         self.session, self.streaming = session, False
-        self.outgoing = {want.key: want for want in self.book.again()}
+        self.book.begin_again()
         self.news.set()
 
     def check(self, session: int) -> None:
@@ -51,27 +51,28 @@ class Line:
 
     def pending(self) -> bool:
         """Whether the helper has something to do yet."""
-        return self.book.outstanding()
+        return bool(self.book.outstanding())
 
     def open(self, session: int) -> Iterator[Want | None]:
         """The wants as they come; None is a beat. An older stream ends."""
         self.check(session)
         self.streams += 1
         self.streaming = True
+        self.outgoing = {want.key: want for want in self.book.outstanding()}
         return self._stream(session, self.streams)
 
     def _stream(self, session: int, stream: int) -> Iterator[Want | None]:
         try:
             while self.session == session and self.streams == stream:
-                while self.outgoing:
+                if self.outgoing:
                     yield self.outgoing.pop(next(iter(self.outgoing)))
+                    continue
                 self.news.clear()
                 if not self.news.wait(BEAT_S):
                     yield None
         finally:
             if self.streams == stream:
                 self.streaming = False
-                self.outgoing = {}
 
     def _send(self, messages: list[Want]) -> None:
         if messages and self.session:

@@ -107,15 +107,14 @@ class Book:
         else:
             self.errors[done.key] = done.error
 
-    def outstanding(self) -> bool:
-        """Whether something is not done yet."""
-        return any(self.acknowledged.get(key) != want.generation for key, want in self.standing.items())
+    def outstanding(self) -> list[Want]:
+        """What is not done yet."""
+        return [want for key, want in self.standing.items() if self.acknowledged.get(key) != want.generation]
 
-    def again(self) -> tuple[Want, ...]:
-        """All that stand, to be sent after a reconnect, none of them done."""
+    def begin_again(self) -> None:
+        """Nothing is known to be done, so all of it is outstanding."""
         self.acknowledged.clear()
         self.errors.clear()
-        return tuple(self.standing.values())
 
     def _forget(self, key: str) -> None:
         self.standing.pop(key, None)

@@ -1,0 +1,201 @@
+"""The rollout with switches that fail: whatever happens, it ends where it should, and never flips too early."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.rollout import Rollout
+from app.switch import RefusedFlowsError, SwitchGoneError
+from flows.diff import Plan, apply
+from flows.flow import Contents
+from flows.model import EndpointKey, Intent
+from flows.pipeline import compile_bridge
+from tests.flows.intents import NAMES, endpoint, intent, intents, moved
+
+A, B = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0")
+BEFORE = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=("h1", "h2"))
+AFTER = moved(BEFORE, {A: 20, B: 20})
+
+
+@dataclass
+class Twin:
+    """A switch that holds what it was given; `failures` are raised one a call, None is none."""
+
+    contents: Contents = field(default_factory=Contents)
+    failures: list[Exception | None] = field(default_factory=list)
+    changes: list[Plan] = field(default_factory=list)
+
+    def read(self) -> Contents:
+        return self.contents
+
+    def apply(self, change: Plan) -> None:
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+        self.changes.append(change)
+        self.contents = apply(self.contents, change)
+
+
+class Quiet:
+    """Helpers that have nothing to do."""
+
+    def before(self, current: Intent, step: Intent) -> None:
+        pass
+
+    def after(self, before: Intent, step: Intent) -> None:
+        pass
+
+
+@dataclass
+class Bench:
+    rollout: Rollout
+    twins: dict[str, Twin]
+    agreed: dict[EndpointKey, int]
+
+    def settle(self) -> None:
+        for _ in range(60):
+            if not self.rollout.advance():
+                return
+        raise AssertionError("it does not end")
+
+    def holds(self, wanted: Intent) -> bool:
+        return all(self.twins[name].contents == compile_bridge(wanted, name) for name in self.twins)
+
+
+def bench(start: Intent, sweep: bool = True) -> Bench:
+    agreed: dict[EndpointKey, int] = {}
+    made = Bench(Rollout(start, Quiet(), agreed.update), {name: Twin() for name in start.hosts}, agreed)
+    if sweep:
+        made.rollout.sweep()
+    for name, twin in made.twins.items():
+        made.rollout.connected(name, twin)
+    made.settle()
+    return made
+
+
+def test_a_change_ends_everywhere_and_is_agreed() -> None:
+    made = bench(BEFORE)
+
+    made.rollout.aim(AFTER)
+    made.settle()
+
+    assert made.holds(AFTER)
+    assert made.agreed == {A: 20, B: 20}
+    assert all(made.rollout.stands(name, AFTER.generation) for name in AFTER.hosts)
+
+
+def test_nothing_new_sends_nothing() -> None:
+    made = bench(BEFORE)
+    for twin in made.twins.values():
+        twin.changes.clear()
+
+    made.rollout.aim(BEFORE)
+    for name, twin in made.twins.items():
+        made.rollout.connected(name, twin)
+    made.settle()
+
+    assert not any(twin.changes for twin in made.twins.values())
+
+
+def test_while_one_is_away_the_old_policy_stands() -> None:
+    made = bench(BEFORE)
+    made.rollout.disconnected("h2", made.twins["h2"])
+
+    made.rollout.aim(AFTER)
+    made.settle()
+
+    assert made.rollout.current.endpoints[A].sends == 10
+    assert not made.rollout.stands("h2", AFTER.generation)
+    made.rollout.connected("h2", made.twins["h2"])
+    made.settle()
+    assert made.holds(AFTER)
+
+
+def test_a_refusal_is_told_and_blocks_the_flip() -> None:
+    made = bench(BEFORE)
+    refusal = RefusedFlowsError([(None, "bad match")])
+    made.twins["h2"].failures = [refusal, refusal]
+
+    made.rollout.aim(AFTER)
+    made.rollout.advance()
+
+    assert "bad match" in (made.rollout.error("h2") or "")
+    assert made.rollout.current.endpoints[A].sends == 10
+    made.settle()  # refused again
+    made.settle()
+    assert made.holds(AFTER)
+    assert made.rollout.error("h2") is None
+
+
+def test_leftovers_stay_until_the_intent_is_known_complete() -> None:
+    made = bench(BEFORE)
+    held = dict(made.twins)
+    empty = intent(names=("h1", "h2"))
+
+    again = Rollout(empty, Quiet(), lambda _: None)
+    for name, twin in held.items():
+        again.connected(name, twin)
+    again.advance()
+    assert made.holds(BEFORE)
+
+    again.sweep()
+    again.advance()
+    assert made.holds(empty)
+
+
+failures = st.lists(st.sampled_from([None, None, "gone", "refused"]), max_size=4)
+segments = st.dictionaries(
+    st.builds(EndpointKey, st.sampled_from(NAMES), st.sampled_from([f"c{n}" for n in range(1, 7)]), st.just("eth0")),
+    st.sampled_from((10, 20, 30, None)),
+)
+
+
+def raised(name: str | None) -> Exception | None:
+    match name:
+        case "gone":
+            return SwitchGoneError("gone")
+        case "refused":
+            return RefusedFlowsError([(None, "bad match")])
+        case _:
+            return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, st.tuples(failures, failures, failures))
+def test_whatever_fails_it_ends_where_it_should(
+    before: Intent, change: dict[EndpointKey, int | None], failing: tuple[list[str | None], ...]
+) -> None:
+    made = bench(before)
+    target = moved(before, change)
+    for twin, names in zip(made.twins.values(), failing, strict=True):
+        twin.failures = [raised(name) for name in names]
+
+    made.rollout.aim(target)
+    for _ in range(8):  # a tick each: what failed is tried again
+        made.settle()
+
+    assert made.holds(target)
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, st.integers(0, 12))
+def test_killed_between_any_two_steps_it_goes_on_to_the_new_policy(
+    before: Intent, change: dict[EndpointKey, int | None], steps: int
+) -> None:
+    made = bench(before)
+    target = moved(before, change)
+    made.rollout.aim(target)
+    for _ in range(steps):
+        made.rollout.advance()
+    agreed = {key: made.agreed.get(key, end.sends) for key, end in target.endpoints.items()}
+
+    start = moved(target, {key: segment for key, segment in agreed.items() if segment < 1000})
+    again = Bench(Rollout(start, Quiet(), made.agreed.update), made.twins, made.agreed)
+    again.rollout.aim(target)
+    again.rollout.sweep()
+    for name, twin in made.twins.items():
+        again.rollout.connected(name, twin)
+    again.settle()
+
+    assert again.holds(target)

@@ -1,0 +1,149 @@
+"""What is wanted of a helper, and the book of what it has done."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from app.desk import RefusedError
+from app.helpers import Line, Lines
+from app.wanted import Book, lowered, shaper_key, wants
+from app.wire import Done, GatewayWant, ShaperWant, TunnelsWant
+from flows.model import EndpointKey, Intent, Network, Role
+from tests.flows.intents import endpoint, intent
+
+WEB = endpoint("h1", 1, 10, up_kbps=1000)
+PLAIN = intent(WEB, endpoint("h2", 2, 10), names=("h1", "h2"))
+BLUE = Network(110, "blue", 10, 10, IPv4Network("172.15.42.0/24"), IPv4Address("172.15.42.254"))
+ROUTED = replace(PLAIN, networks={10: BLUE})
+RATES = shaper_key(WEB)
+
+
+def test_a_host_wants_its_tunnels_and_shapers() -> None:
+    wanted = wants(PLAIN, "h1", 1450)
+
+    tunnels = wanted["tunnels"]
+    assert isinstance(tunnels, TunnelsWant)
+    assert [(peer.peer, str(peer.remote)) for peer in tunnels.peers] == [("h2", "198.18.0.2")]
+    assert wanted[RATES] == ShaperWant(container="c1", interface="eth0", up_kbps=1000)
+
+
+def test_a_gateway_is_wanted_where_a_member_is_and_taken_back_where_none_is() -> None:
+    gateway = wants(ROUTED, "h1", 1450)["gateway/10"]
+    assert isinstance(gateway, GatewayWant)
+    assert (gateway.present, str(gateway.address), gateway.mtu) == (True, "172.15.42.254/24", 1450)
+
+    leftover = endpoint("h1", 9, 10, role=Role.GATEWAY, key=EndpointKey("h1", "gateway:10", "gw10"))
+    alone = replace(intent(leftover, names=("h1", "h2")), networks={10: BLUE})
+    assert wants(alone, "h1", 1450)["gateway/10"] == GatewayWant(vlan=10, present=False)
+
+
+def test_only_what_is_new_is_sent() -> None:
+    book = Book()
+
+    first = book.update(wants(PLAIN, "h1", 1450), 1)
+    second = book.update(wants(PLAIN, "h1", 1450), 2)
+
+    assert {want.key for want in first} == {"tunnels", RATES}
+    assert second == []
+
+
+def test_no_rate_asks_for_nothing_unless_there_was_one() -> None:
+    book = Book()
+    unlimited = intent(replace(WEB, up_kbps=None), names=("h1", "h2"))
+
+    assert RATES not in {want.key for want in book.update(wants(unlimited, "h1", 1450), 1)}
+    book.update(wants(PLAIN, "h1", 1450), 2)
+    assert RATES in {want.key for want in book.update(wants(unlimited, "h1", 1450), 3)}
+
+
+def test_a_want_is_outstanding_until_its_own_generation_is_done() -> None:
+    book = Book()
+    book.update(wants(PLAIN, "h1", 1450), 5)
+
+    book.done(Done(key="tunnels", generation=5))
+    book.done(Done(key=RATES, generation=4))
+    assert book.outstanding()
+
+    book.done(Done(key=RATES, generation=5, error="no such device"))
+    assert not book.outstanding()
+    assert book.errors == {RATES: "no such device"}
+
+
+def test_a_gateway_that_nobody_wants_is_sent_away_then_forgotten() -> None:
+    book = Book()
+    book.update(wants(ROUTED, "h1", 1450), 1)
+
+    (gone,) = book.update(wants(PLAIN, "h1", 1450), 2)
+    assert gone.body == GatewayWant(vlan=10, present=False)
+    book.done(Done(key="gateway/10", generation=2))
+    book.update(wants(PLAIN, "h1", 1450), 3)
+
+    assert "gateway/10" not in book.standing
+
+
+def test_after_a_reconnect_all_is_said_again_and_nothing_is_done() -> None:
+    line = Line()
+    line.begin(1)
+    line.want(wants(PLAIN, "h1", 1450), 1)
+    for want in list(line.book.standing.values()):
+        line.book.done(Done(key=want.key, generation=1))
+    assert not line.pending()
+
+    line.begin(2)
+
+    assert line.pending()
+    stream = line.open(2)
+    assert {want.key for want in (next(stream), next(stream)) if want is not None} == {"tunnels", RATES}
+
+
+def test_an_old_session_is_refused_and_its_stream_ends() -> None:
+    line = Line()
+    line.begin(1)
+    line.want(wants(PLAIN, "h1", 1450), 1)
+    old = line.open(1)
+    next(old)
+
+    line.begin(2)
+
+    with pytest.raises(RefusedError, match="session 1 is not the newest"):
+        line.open(1)
+    with pytest.raises(StopIteration):
+        next(old)
+
+
+def test_what_sinks_is_lowered_first() -> None:
+    lines = Lines(lambda: 1450)
+    number = lines.begin("h1")
+    lines.want(PLAIN, ["h1"])
+    stream = lines["h1"].open(number)
+    sent = [next(stream), next(stream)]
+    assert all(sent)
+
+    lower: Intent = intent(replace(WEB, up_kbps=500, down_kbps=9000), names=("h1", "h2"), generation=2)
+    lines.before(PLAIN, lower)
+
+    want = next(stream)
+    assert want is not None
+    assert want.body == ShaperWant(container="c1", interface="eth0", up_kbps=500, down_kbps=9000)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"),
+    [
+        ((1000, None), (2000, None), None),
+        ((1000, 1000), (2000, 500), (1000, 500)),
+        ((None, None), (1000, None), (1000, None)),
+        ((1000, None), (None, None), None),
+    ],
+)
+def test_the_lower_of_both_rates_goes_first(
+    before: tuple[int | None, int | None],
+    after: tuple[int | None, int | None],
+    first: tuple[int | None, int | None] | None,
+) -> None:
+    ends = [replace(WEB, up_kbps=up, down_kbps=down) for up, down in (before, after)]
+
+    lower = lowered(*ends)
+
+    assert first == (None if lower is None else (lower.up_kbps, lower.down_kbps))
