@@ -1,0 +1,76 @@
+"""The wire between the hosts: a Linux bridge in a namespace of its own, a veth pair to each machine on it.
+
+    namespace underlay        bridge `underlay`: ports h1, h2, ... outside, controller
+    each host                 eth0, given to br-phy by scripts.lab.ovs
+    outside                   eth0 .253, and 203.0.113.1; forwards nothing, has no route back to any container
+    this machine              lab-NAME .254, where the controller listens
+
+The bridge is not in this machine's own namespace, because a Docker engine there drops what bridges forward
+(bridge-nf-call-iptables and FORWARD DROP). Transmit checksums are left off where a packet goes from a kernel into a
+userspace datapath: those would never be filled in.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from scripts.lab.command import command
+from scripts.lab.plan import CONTROLLER, OUTSIDE, UNDERLAY, UNDERLAY_MTU, WORLD, Plan
+
+NIC = "eth0"  # a machine's foot in the underlay
+
+
+def ip(pid: int | None, lines: Sequence[str]) -> None:
+    """`ip -batch` in the network namespace of that process, or in this machine's own."""
+    enter = (f"nsenter --net=/proc/{pid}/ns/net").split() if pid else []
+    command([*enter, "ip", "-batch", "-"], text="\n".join(lines) + "\n")
+
+
+def checksums_in_software(pid: int | None, interface: str) -> None:
+    """What leaves through this interface has its checksum filled in."""
+    enter = (f"nsenter --net=/proc/{pid}/ns/net").split() if pid else []
+    command([*enter, "ethtool", "--offload", interface, "tx", "off"])
+
+
+def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
+    """Join all machines; `keepers` are the pids that hold their namespaces."""
+    switch = keepers[UNDERLAY]
+    feet = (OUTSIDE, *plan.host_names)
+    size = plan.subnet.prefixlen
+    ip(
+        None,
+        [
+            f"link add {plan.interface} mtu {UNDERLAY_MTU} type veth peer name {CONTROLLER} netns {switch}",
+            *(
+                f"link add {foot} netns {switch} mtu {UNDERLAY_MTU} type veth peer name {NIC} netns {keepers[foot]}"
+                for foot in feet
+            ),
+            f"address add {plan.address(CONTROLLER)}/{size} dev {plan.interface}",
+            f"link set {plan.interface} up",
+        ],
+    )
+    ports = (CONTROLLER, *feet)
+    ip(
+        switch,
+        [
+            f"link add {UNDERLAY} type bridge forward_delay 0 mcast_snooping 0",
+            *(f"link set {port} master {UNDERLAY} up" for port in ports),
+            f"link set {UNDERLAY} up",
+        ],
+    )
+    ip(
+        keepers[OUTSIDE],
+        [
+            "link set lo up",
+            f"address add {WORLD}/32 dev lo",
+            f"address add {plan.address(OUTSIDE)}/{size} dev {NIC}",
+            f"link set {NIC} up",
+        ],
+    )
+    for host in plan.host_names:
+        ip(keepers[host], ["link set lo up", f"link set {NIC} addrgenmode none up"])
+    checksums_in_software(None, plan.interface)
+    checksums_in_software(keepers[OUTSIDE], NIC)
+
+
+def unwire(plan: Plan) -> None:
+    """Take this machine's own foot away; the rest went with the namespaces. No error if it is gone."""
+    command(("ip", "link", "delete", plan.interface), check=False)
