@@ -58,10 +58,11 @@ def test_refused(path: str, status: int, why: str, client: testing.TestClient) -
     assert answer.json["status"] == status
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", ["flow", "flowdesc", "aggregateflow"])
-def test_a_filter_is_bounded_and_checked(path: str, client: testing.TestClient) -> None:
-    too_big = client.simulate_post(f"/stats/{path}/10", body=b" " * (stats.LARGEST_FILTER + 1))
-    no_filter = client.simulate_post(f"/stats/{path}/10", body=b"table 10")
+def test_a_filter_is_bounded_and_checked(path: str, method: str, client: testing.TestClient) -> None:
+    too_big = client.simulate_request(method, f"/stats/{path}/10", body=b" " * (stats.LARGEST_FILTER + 1))
+    no_filter = client.simulate_request(method, f"/stats/{path}/10", body=b"table 10")
 
     assert (too_big.status_code, no_filter.status_code) == (413, 400)
     assert "not JSON" in no_filter.json["detail"]
