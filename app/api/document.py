@@ -54,8 +54,7 @@ def write_json(policy: Policy) -> bytes:
 
 def write_yaml(policy: Policy) -> bytes:
     """As people would write it, in YAML that `read_yaml` reads back as the same."""
-    text: str = yaml.safe_dump(policy.as_json(), sort_keys=False, allow_unicode=True)
-    return text.encode()
+    return yaml.dump(policy.as_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, encoding="utf-8")
 
 
 def _policy(value: object, lines: Mapping[Place, int]) -> Policy:
@@ -151,6 +150,17 @@ class _Reader:
 
 def _plain(text: str) -> object:
     return next((make(text) for pattern, make in _SCALARS if pattern.fullmatch(text)), text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what the reader would not read back as the same text."""
+
+    def text(self, text: str) -> yaml.Node:
+        plain = text.isprintable() and _plain(text) == text
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _refuse_tag(event: yaml.Event) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from app.api.operation import Operation, operation
 from app.desk import Change, Desk, EndpointView, RefusedError
@@ -50,14 +49,21 @@ def _said(value: Any) -> Any:
     return value
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        if "anyOf" in field:
+            del field["default"]
+            field |= field.pop("anyOf")[0]
+
+
 class EndpointChange(BaseModel):
     """What an endpoint is to get; what is left out stays as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_without_null)
 
-    vlan: Annotated[Vlan | SkipJsonSchema[None], BeforeValidator(_said)] = None
-    up: Annotated[RateText | SkipJsonSchema[None], BeforeValidator(_said)] = None
-    down: Annotated[RateText | SkipJsonSchema[None], BeforeValidator(_said)] = None
+    vlan: Annotated[Vlan | None, BeforeValidator(_said)] = None
+    up: Annotated[RateText | None, BeforeValidator(_said)] = None
+    down: Annotated[RateText | None, BeforeValidator(_said)] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "EndpointChange":

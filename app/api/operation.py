@@ -77,6 +77,9 @@ class Operation:
     def arguments(self, req: falcon.Request, path: Mapping[str, str], apart: Apart) -> dict[str, Any]:
         """What the handler is called with; RefusedError says what does not fit."""
         found = dict(_checked(self.parameters, path))
+        twice = next((name for name, said in req.params.items() if isinstance(said, list)), None)
+        if twice is not None:
+            raise RefusedError(400, "invalid", f"{twice[:40]}: it is said more than once.")
         query = _checked(self.query, req.params)
         if self.query is not Query:
             found["query"] = query

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import eventlet  # type: ignore[import-untyped]
-import eventlet.tpool  # type: ignore[import-untyped]
-import eventlet.wsgi  # type: ignore[import-untyped]
-from eventlet.green import socket  # type: ignore[import-untyped]
+import eventlet
+import eventlet.tpool
+import eventlet.wsgi
+from eventlet.green import socket
 
 from app.api import endpoints, flows, health, helpers, hosts, networks, openapi, policy, problems, topology
 from app.api.operation import Apart, here, mount

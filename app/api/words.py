@@ -99,33 +99,32 @@ def shown(given: object) -> str:
 
 def _what(detail: ErrorDetails, place: Place, node: Schema) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
-    field = next(
-        (part for part in reversed(place[: -1 if detail["loc"][-1:] == ("[key]",) else None]) if isinstance(part, str)),
-        "",
-    )
-    about = _ABOUT.get(field) if "properties" not in node else None
+    is_key = detail["loc"][-1:] == ("[key]",)
+    fields = [part for part in place[: -1 if is_key else None] if isinstance(part, str)]
+    about = _ABOUT.get(fields[-1]) if fields and (is_key or node.get("type") not in {"object", "array"}) else None
     match kind:
         case "missing":
             return f"it is missing: {about}" if about else "it is missing"
         case "extra_forbidden":
-            known = ", ".join(node.get("properties", ())) or "none"
-            return f"nobody knows this here; what is known: {known}"
-        case "value_error":
+            return f"nobody knows this here; what is known: {', '.join(node.get('properties', ())) or 'nothing'}"
+        case "value_error" if about is not _ABOUT["subnet"]:
             return str(context["error"])
-        case "string_type" if isinstance(place[-1:] and given, list) and not about:
-            return "it is said more than once"
-        case "ip_v4_network":
-            return f"{shown(given)} is not a subnet: {_subnet_hint(given)}"
+    if about is _ABOUT["subnet"]:
+        about = _zero_bits(given) or about
     if about:
         return f"{shown(given)} is not understood: {about}"
-    return _KINDS.get(kind, detail["msg"]).format_map({**context, "given": shown(given)})
+    if kind in _KINDS:
+        return _KINDS[kind].format_map({**context, "given": shown(given)})
+    return detail["msg"]
 
 
-def _subnet_hint(given: object) -> str:
+def _zero_bits(given: object) -> str:
+    """The subnet that somebody meant who wrote an address of it."""
     try:
-        return f"the bits behind the prefix are not zero; did you mean {IPv4Network(given, strict=False)}?"
-    except (ValueError, TypeError):
-        return _ABOUT["subnet"]
+        meant = IPv4Network(str(given), strict=False)
+    except ValueError:
+        return ""
+    return f"the bits behind the prefix are not zero; did you mean {meant}?"
 
 
 def _dotted(place: Place) -> str:
