@@ -6,7 +6,8 @@
                       `-----barrier-----> DISCARDING --barrier--> DISCARDED
 
 Open vSwitch answers a message that it refuses with an error, leaves it out of the bundle and commits the rest. So the
-bundle is filled, a barrier shows that all of it was read, and only a bundle without an error is committed.
+bundle is filled, a barrier shows that all of it was read, and only a bundle without an error is committed. Some things
+it finds only then (a meter that is not there): it takes the whole bundle back, and its errors name change and commit.
 """
 
 from dataclasses import dataclass, field
@@ -45,9 +46,9 @@ class Bundle:
     refusals: list[tuple[int | None, str]] = field(default_factory=list)
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more is to be sent or expected."""
-        return self.state in (State.COMMITTED, State.DISCARDED, State.FAILED)
+    def reasons(self) -> list[tuple[int | None, str]]:
+        """The refusals that say most: that the bundle as a whole failed is told only if no change is to blame."""
+        return [each for each in self.refusals if each[0] is not None] or self.refusals
 
     def start(self) -> Send:
         """The first thing to send."""
@@ -57,7 +58,7 @@ class Bundle:
 
     def refused(self, change: int | None, reason: str) -> None:
         """An error came for this change, or for the bundle."""
-        self._expect(State.FILLING, State.COMMITTING, State.DISCARDING)
+        self._expect(State.FILLING, State.COMMITTING, State.DISCARDING, State.FAILED)
         if self.state is State.DISCARDING:
             return  # it is thrown away anyway: the switch has dropped it already
         self.refusals.append((change, reason))

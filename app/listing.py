@@ -12,7 +12,7 @@ from app.codec import LiveEntry, flow_from
 from flows.flow import Flow, Goto
 
 NANOSECONDS = 1_000_000_000
-LISTED = (list, tuple)
+UNSAID = ("type", "len", "max_len")
 
 
 def live_from(entry: bytes) -> LiveEntry:
@@ -60,9 +60,9 @@ def _actions(desc: Any) -> str:
 
 
 def _words(part: Any) -> str:
-    """OFPActionOutput(port=1, max_len=0) -> output(port=1,max_len=0)."""
+    """OFPActionOutput(port=1, max_len=0) -> output(port=1)."""
     name = type(part).__name__
     for prefix in ("OFPAction", "OFPInstruction", "NXAction"):
         name = name.removeprefix(prefix)
-    said = ",".join(f"{key}={value}" for key, value in part.stringify_attrs() if key not in ("type", "len"))
+    said = ",".join(f"{key}={value}" for key, value in part.stringify_attrs() if key not in UNSAID)
     return f"{name.lower()}({said})" if said else name.lower()

@@ -1,7 +1,7 @@
 """One connected bridge: requests and their replies, over os-ken's connection. Every wait has an end.
 
-Each exchange takes a run of xids, the last of them for a barrier: whatever comes with one of these xids before the
-barrier's answer belongs to it, and with that answer it is over. So nobody needs to know which message is answered how
+Each talk takes a run of xids, and all that it says is followed by a barrier: whatever comes with one of these xids
+belongs to it, and with the barrier's answer there is no more to come. So nobody needs to know which message is answered how
 often, and an error names the message that it is about. The xids are taken from os-ken's own counter for the
 connection, so that they never meet those of its echo requests.
 """
@@ -9,6 +9,7 @@ connection, so that they never meet those of its echo requests.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,8 +32,10 @@ PIECE = 10_000  # flows read or written at once: more, and the userspace datapat
 ANSWER_S = 10.0  # a bundle of a piece takes 0.1 s; one that is idle for 10 s is dropped by Open vSwitch
 PROBE_S = 2.0  # for a switch that may be gone to show that it is not
 BLOCK = 1 << 16  # bytes sent at once
-MOST_REPLIES = 20_000  # messages waiting in one exchange: a bundle's errors, 30 MB of flows
+MOST_REPLIES = 20_000  # messages waiting in one talk: a bundle's errors, 30 MB of flows
 SHOWN = 5  # refusals told in words
+
+_BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
 
 Reply = Any  # os-ken's message objects
 Make = Callable[[int], bytes]  # xid -> message
@@ -57,21 +60,22 @@ class RefusedFlowsError(Exception):
 
 
 @dataclass
-class _Exchange:
-    """A run of xids and what came for them."""
+class _Talk:
+    """A run of xids, and what came for them."""
 
     first: int
-    barrier: int  # the last one
+    end: int  # the first that is another's
+    next: int
     inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
-    replies: list[Reply] = field(default_factory=list)
 
     def put(self, msg: Reply | None) -> None:
+        """A reply, or None when the connection ended; what is too much is lost, and the talk then takes too long."""
         if self.inbox.qsize() < MOST_REPLIES:
             self.inbox.put(msg)
 
-    def errors(self) -> list[tuple[int, str]]:
+    def errors(self, replies: Iterable[Reply]) -> list[tuple[int, str]]:
         """The number of the message that was refused, and why."""
-        return [(m.xid - self.first, messages.reason(m)) for m in self.replies if m.msg_type == ofp.OFPT_ERROR]
+        return [(m.xid - self.first, messages.reason(m)) for m in replies if m.msg_type == ofp.OFPT_ERROR]
 
 
 class Switch:
@@ -81,17 +85,18 @@ class Switch:
         self.dp = dp
         self.dpid: int = dp.id
         self.foreign = 0  # flows that are not ours, as of the last `read`
+        self.patience_s = ANSWER_S  # for each step of what is asked
         self._gone = False
         self._bundles = 0
-        self._exchanges: list[_Exchange] = []
+        self._talks: list[_Talk] = []
 
     # What os-ken says
 
     def received(self, msg: Reply) -> None:
         """A reply or an error came; never waits."""
-        for exchange in self._exchanges:
-            if exchange.first <= msg.xid <= exchange.barrier:
-                exchange.put(msg)
+        for talk in self._talks:
+            if talk.first <= msg.xid < talk.end:
+                talk.put(msg)
                 return
         if msg.msg_type == ofp.OFPT_ERROR:
             LOG.warning("%#018x: %s, about a message that nobody waits for", self.dpid, messages.reason(msg))
@@ -99,15 +104,16 @@ class Switch:
     def closed(self) -> None:
         """The connection ended: who waits is told."""
         self._gone = True
-        for exchange in self._exchanges:
-            exchange.put(None)
+        for talk in self._talks:
+            talk.put(None)
 
     # What the controller asks. All raise SwitchGoneError.
 
     def alive(self) -> bool:
         """Whether it answers, within PROBE_S."""
         try:
-            self._exchange((), PROBE_S)
+            with self._talk(1) as talk:
+                self._say(talk, (), PROBE_S)
         except SwitchGoneError:
             return False
         return True
@@ -120,7 +126,8 @@ class Switch:
             msg.serialize()
             return bytes(msg.buf)
 
-        return self._exchange((make,)).replies
+        with self._talk(2) as talk:
+            return self._say(talk, (make,))
 
     def read(self) -> Contents:
         """The flows of ours that it holds, and all meters. Sets `foreign`."""
@@ -162,8 +169,9 @@ class Switch:
         """Make the changes; those that were refused, and why."""
         if not changes:
             return []
-        exchange = self._exchange([partial(messages.meter_mod, *each) for each in changes])
-        return [(changes[number][0], why) for number, why in exchange.errors()]
+        with self._talk(len(changes) + 1) as talk:
+            replies = self._say(talk, [partial(messages.meter_mod, *each) for each in changes])
+        return [(changes[number][0], why) for number, why in talk.errors(replies)]
 
     def _delete_meters(self, meters: Iterable[int]) -> None:
         refused = self._meters([(MeterEntry(meter, 0, 0), MeterCommand.DELETE) for meter in meters])
@@ -174,14 +182,15 @@ class Switch:
         self._bundles += 1
         bundle = Bundle()
         step: Send | None = bundle.start()
-        while step is not None:
-            exchange = self._exchange(_bundle_messages(self._bundles, step, piece))
-            for number, why in exchange.errors():
-                # The first message opens the bundle.
-                bundle.refused(number - 1 if step is Send.FILL and number > 0 else None, why)
-            step = bundle.barrier()
+        # One talk to the end: some refusals come with the commit, but name the change that they are about.
+        with self._talk(len(piece) + _BUNDLE_XIDS) as talk:
+            while step is not None:
+                for number, why in talk.errors(self._say(talk, _bundle_messages(self._bundles, step, piece))):
+                    change = number - 1  # the first message opens the bundle
+                    bundle.refused(change if 0 <= change < len(piece) else None, why)
+                step = bundle.barrier()
         if bundle.state is not State.COMMITTED:
-            raise RefusedFlowsError([(None if n is None else piece[n][0], why) for n, why in bundle.refusals])
+            raise RefusedFlowsError([(None if n is None else piece[n][0], why) for n, why in bundle.reasons])
 
     def _count(self, table: int | None, cookie: int, mask: int) -> int:
         (reply,) = self._answer(partial(messages.count_request, table, cookie, mask))
@@ -198,44 +207,48 @@ class Switch:
 
     def _answer(self, make: Make) -> list[Reply]:
         """The parts of a reply that no switch refuses."""
-        exchange = self._exchange((make,))
-        for _, why in exchange.errors():
+        with self._talk(2) as talk:
+            replies = self._say(talk, (make,))
+        for _, why in talk.errors(replies):
             raise SwitchGoneError(f"the bridge {self.dpid:#018x} does not say what it has: {why}")
-        return exchange.replies
+        return replies
 
-    def _exchange(self, makes: Sequence[Make], seconds: float = ANSWER_S) -> _Exchange:
-        """Send these and a barrier, and gather what comes until that is answered."""
-        exchange = self._take_xids(len(makes))
-        # All is put into bytes before the first is sent: a bundle must not idle.
-        blocks = list(_blocks(make(xid) for xid, make in enumerate([*makes, messages.barrier], exchange.first)))
-        self._exchanges.append(exchange)
+    @contextmanager
+    def _talk(self, xids: int) -> Iterator[_Talk]:
+        """What comes with one of so many xids goes to this talk, until the block ends."""
+        if self.dp.xid + xids > ofp.MAX_XID:
+            self.dp.xid = 0
+        first = self.dp.xid + 1
+        self.dp.xid += xids
+        talk = _Talk(first, first + xids, first)
+        self._talks.append(talk)
         try:
-            for block in blocks:
-                if self._gone or not self.dp.send(block):
-                    raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} is gone")
-            self._gather(exchange, time.monotonic() + seconds)
+            yield talk
         finally:
-            self._exchanges.remove(exchange)
-        return exchange
+            self._talks.remove(talk)
 
-    def _gather(self, exchange: _Exchange, deadline: float) -> None:
+    def _say(self, talk: _Talk, makes: Sequence[Make], patience_s: float | None = None) -> list[Reply]:
+        """Send these and a barrier, and give what comes until that is answered."""
+        first, barrier = talk.next, talk.next + len(makes)
+        talk.next = barrier + 1
+        # All is put into bytes before the first is sent: a bundle must not idle.
+        blocks = list(_blocks(make(xid) for xid, make in enumerate([*makes, messages.barrier], first)))
+        for block in blocks:
+            if self._gone or not self.dp.send(block):
+                raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} is gone")
+        return list(self._until(barrier, talk, time.monotonic() + (patience_s or self.patience_s)))
+
+    def _until(self, barrier: int, talk: _Talk, deadline: float) -> Iterator[Reply]:
         while True:
             try:
-                msg = exchange.inbox.get(timeout=max(deadline - time.monotonic(), 0.001))
+                msg = talk.inbox.get(timeout=max(deadline - time.monotonic(), 0.001))
             except hub.QueueEmpty:
                 raise SwitchGoneError(f"the bridge {self.dpid:#018x} did not answer in time") from None
             if msg is None:
                 raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} ended")
-            if msg.xid == exchange.barrier:
+            if msg.xid == barrier:
                 return
-            exchange.replies.append(msg)
-
-    def _take_xids(self, count: int) -> _Exchange:
-        if self.dp.xid + count + 1 > ofp.MAX_XID:
-            self.dp.xid = 0
-        first = self.dp.xid + 1
-        self.dp.xid += count + 1
-        return _Exchange(first, first + count)
+            yield msg
 
 
 def _pieces(change: Plan) -> Iterator[Sequence[tuple[Flow, Command]]]:
