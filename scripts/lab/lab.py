@@ -106,7 +106,7 @@ class Lab:
         image.write(plan.directory / "image.tar")
         together(job for host in self.hosts for job in (partial(self._switching, host), partial(self._docker, host)))
 
-    def serve(self, say: Say) -> None:
+    def serve(self, say: Say = lambda _: None) -> None:
         """Start what does not run, and wait until all have met."""
         say("the controller and the helpers")
         jobs = [partial(self.start, host.name, role) for host in self.hosts for role in ROLES]
@@ -204,10 +204,11 @@ def status(name: str = "lab") -> dict[str, Any]:
         machine: {role: {"pid": process.pid, "state": process.state} for role, process in kept.processes().items()}
         for machine, kept in lab.machines.items()
     }
-    states = [process["state"] for roles in machines.values() for process in roles.values()]
+    wanted = [(host, role) for host in plan.host_names for role in ROLES] + [(CONTROLLER, CONTROLLER)]
+    whole = all(machines[machine].get(role, {}).get("state") == "up" for machine, role in wanted)
     return {
         "name": name,
-        "up": lab.complete and all(state == "up" for state in states),
+        "up": lab.complete and whole,
         "tunnel": plan.tunnel,
         "subnet": str(plan.subnet),
         "rest": f"http://127.0.0.1:{plan.port}",

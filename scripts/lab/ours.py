@@ -34,7 +34,7 @@ def start_helper(host: Machine, plan: Plan) -> None:
 def start_controller(machine: Machine, plan: Plan) -> None:
     """`osken-manager app/containet.py`, in this machine's own network, its REST answering."""
     config = machine.directory / "containet.conf"
-    config.write_text(f"[DEFAULT]\ntunnel = {plan.tunnel}\nstore = {machine.directory}/containet.sqlite\n")
+    config.write_text(f"[containet]\ntunnel = {plan.tunnel}\nstate = {machine.directory}/state.db\n")
     argv = (
         f"{BIN}/osken-manager",
         f"--config-file={config}",
@@ -80,22 +80,26 @@ def _healthy(plan: Plan) -> bool:
 
 
 def meet(plan: Plan, seconds: float = 30) -> None:
-    """Wait until the controller has the switch and the helper of every host; raises LabError naming who is away."""
-
-    def away() -> list[str]:
-        try:
-            known = {host["name"]: host for host in ask(plan, "/v1/hosts")[1]}
-        except (OSError, ValueError):
-            return ["the controller"]
-        return [
-            f"{what} of {name}"
-            for name in plan.host_names
-            for what in ("switch", "helper")
-            if known.get(name, {}).get(what) != "connected"
-        ]
-
-    if not poll(lambda: not away(), seconds):
+    """Wait until every host is connected and linked with every other; raises LabError saying what is not."""
+    if not poll(lambda: not _lacking(plan), seconds):
         raise LabError(
-            f"Not all of the lab has found the controller: {', '.join(away())} is away after {seconds:g} s. "
+            f"The lab is not whole after {seconds:g} s: {'; '.join(_lacking(plan))}. "
             f"Does a firewall on this machine keep out {plan.interface}? The logs are below {plan.directory}."
         )
+
+
+def _lacking(plan: Plan) -> list[str]:
+    try:
+        known = {host["name"]: host for host in ask(plan, "/v1/hosts")[1]}
+    except (OSError, ValueError) as error:
+        return [f"the controller does not answer ({error})"]
+    lacking = []
+    for name in plan.host_names:
+        host = known.get(name, {"switch": "away", "helper": "away", "links": [], "pending": True, "errors": []})
+        lacking += [f"the {what} of {name} is away" for what in ("switch", "helper") if host[what] != "connected"]
+        peers = {link["peer"] for link in host["links"]}
+        lacking += [f"{name} has no link to {peer}" for peer in plan.host_names if peer not in {*peers, name}]
+        lacking += [f"{name} says: {error}" for error in host["errors"]]
+        if host["pending"]:
+            lacking.append(f"{name} has not all that is wanted of it")
+    return lacking

@@ -18,16 +18,23 @@ from scripts.lab.plan import CONTROLLER, OUTSIDE, UNDERLAY, UNDERLAY_MTU, WORLD,
 NIC = "eth0"  # a machine's foot in the underlay
 
 
+def _within(pid: int | None) -> list[str]:
+    return ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
+
+
 def ip(pid: int | None, lines: Sequence[str]) -> None:
     """`ip -batch` in the network namespace of that process, or in this machine's own."""
-    enter = (f"nsenter --net=/proc/{pid}/ns/net").split() if pid else []
-    command([*enter, "ip", "-batch", "-"], text="\n".join(lines) + "\n")
+    command([*_within(pid), "ip", "-batch", "-"], text="\n".join(lines) + "\n")
 
 
 def checksums_in_software(pid: int | None, interface: str) -> None:
     """What leaves through this interface has its checksum filled in."""
-    enter = (f"nsenter --net=/proc/{pid}/ns/net").split() if pid else []
-    command([*enter, "ethtool", "--offload", interface, "tx", "off"])
+    command([*_within(pid), "ethtool", "--offload", interface, "tx", "off"])
+
+
+def _leave_to_switch(pid: int) -> None:
+    """The kernel sees, too, what comes in at the NIC of br-phy: it must not answer ARP there, with the NIC's MAC."""
+    command([*_within(pid), "sysctl", "--write", f"net.ipv4.conf.{NIC}.arp_ignore=8"])
 
 
 def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
@@ -66,6 +73,7 @@ def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
         ],
     )
     for host in plan.host_names:
+        _leave_to_switch(keepers[host])
         ip(keepers[host], ["link set lo up", f"link set {NIC} addrgenmode none up"])
     checksums_in_software(None, plan.interface)
     checksums_in_software(keepers[OUTSIDE], NIC)

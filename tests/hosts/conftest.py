@@ -1,0 +1,131 @@
+"""Real hosts for a test: `lab`, made once for all tests that want the same tunnel, and tidied between them.
+
+    @pytest.mark.hosts(3, tunnel="gre")     # at least three; two over VXLAN where a test says nothing
+    def test_something(lab: Lab) -> None: ...
+
+A test that fails shows what the switches held and what every process wrote; its lab is thrown away, and the next test
+gets a new one.
+"""
+
+import os
+import socket
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from signal import Signals
+
+import pytest
+
+from scripts.lab import Lab, LabError, Machine, down, up
+from scripts.lab.command import poll
+
+LABS = pytest.StashKey[dict[str, Lab]]()
+FAILED = pytest.StashKey[bool]()
+TIDY_S = 20.0
+LOG_LINES = 60
+
+
+def free_port() -> int:
+    """A TCP port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "hosts(n, tunnel): how many hosts the lab must have, and how they are joined")
+    config.stash[LABS] = {}
+
+
+def wanted(item: pytest.Item) -> tuple[int, str]:
+    """How many hosts and which tunnel a test asks for."""
+    marker = item.get_closest_marker("hosts")
+    count = marker.args[0] if marker and marker.args else 2
+    return count, marker.kwargs.get("tunnel", "vxlan") if marker else "vxlan"
+
+
+@pytest.fixture(scope="session")
+def sizes(request: pytest.FixtureRequest) -> dict[str, int]:
+    """For each tunnel the most hosts that any test of this run asks for: one lab serves them all."""
+    most: dict[str, int] = {}
+    for item in request.session.items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            count, tunnel = wanted(item)
+            most[tunnel] = max(count, most.get(tunnel, 0))
+    return most
+
+
+@pytest.fixture(scope="session")
+def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
+    """The labs that are up, by tunnel."""
+    standing = request.config.stash[LABS]
+    yield standing
+    for lab in standing.values():
+        down(lab.plan.name)
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, labs: dict[str, Lab], sizes: dict[str, int]) -> Iterator[Lab]:
+    """A whole lab with no container, no endpoint and no policy."""
+    _, tunnel = wanted(request.node)
+    name = f"t{tunnel[0]}{os.getpid()}"
+    if tunnel not in labs:
+        up(name, sizes[tunnel], tunnel, free_port(), free_port())
+        labs[tunnel] = Lab.open(name)
+    yield labs[tunnel]
+    if request.node.stash.get(FAILED, False):
+        down(labs.pop(tunnel).plan.name)
+    else:
+        tidy(labs[tunnel])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+        for lab in item.config.stash[LABS].values() if "lab" in getattr(item, "fixturenames", ()) else ():
+            for machine in lab.machines.values():
+                report.sections += [(f"{machine.name}: {what}", text) for what, text in described(machine)]
+    return report
+
+
+def described(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Flows, ports, meters, addresses, containers, and the end of every log of a machine."""
+    asked = {
+        "flows": "ovs-ofctl -O OpenFlow15 --names --no-stats dump-flows br-int",
+        "meters": "ovs-ofctl -O OpenFlow15 dump-meters br-int",
+        "ports": "ovs-vsctl show",
+        "records": "ovs-vsctl --columns=external_ids list bridge br-int",
+        "addresses": "ip -brief address",
+        "containers": "docker ps --all",
+    }
+    if machine.name.startswith("h"):
+        for what, command in asked.items():
+            with suppress(LabError):  # of a machine that is down there are only the logs
+                done = machine.exec(*command.split(), check=False, seconds=10)
+                yield what, done.stdout + done.stderr
+    for role in machine.processes():
+        if machine.log(role).exists():
+            yield f"log of {role}", machine.tail(role, LOG_LINES)
+
+
+def tidy(lab: Lab) -> None:
+    """Whatever a test made goes, and whatever it stopped runs again."""
+    for machine in lab.machines.values():
+        for process in machine.processes().values():
+            process.signal(Signals.SIGCONT)
+    lab.serve()
+    for host in lab.hosts:
+        records = host.exec("ovs-vsctl", "br-get-external-id", "br-int").stdout.splitlines()
+        kept = [record.partition("=")[0].split("/") for record in records]
+        for _, bridge in [key for key in kept if key[0] == "join"]:
+            host.exec("containet", "leave-bridge", bridge)
+        for _, container, interface in [key for key in kept if key[0] == "endpoint"]:
+            host.exec("containet", "disconnect", container, "--interface", interface)
+        if containers := host.exec("docker", "ps", "--all", "--quiet").stdout.split():
+            host.exec("docker", "rm", "--force", *containers)
+        host.exec("docker", "network", "prune", "--force")
+        for name in host.exec("ip", "netns").stdout.splitlines():
+            host.exec("ip", "netns", "delete", name.split()[0])
+    lab.ask("/v1/policy", "PUT", {})
+    assert poll(lambda: lab.ask("/v1/endpoints")[1] == [], TIDY_S), f"endpoints stay: {lab.ask('/v1/endpoints')[1]}"

@@ -1,0 +1,51 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.lab import borrowed, plan
+from scripts.lab.plan import LabError, Plan
+
+
+HOLD = """
+from scripts.lab import borrowed
+with borrowed.lock("test-held"):
+    print("held", flush=True)
+    input()
+"""
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of its own for labs' directories."""
+    for room in (borrowed, plan):
+        monkeypatch.setattr(room, "LABS", tmp_path / "labs")
+    return tmp_path / "labs"
+
+
+def test_each_lab_gets_a_subnet_that_no_other_has(labs: Path) -> None:
+    first, second = (borrowed.with_subnet(Plan(name)) for name in ("one", "two"))
+    (labs / "one/lab.json").unlink()
+    third = borrowed.with_subnet(Plan("three"))
+
+    assert (first.index, second.index, third.index) == (0, 1, 0)
+    assert Plan.load(json.loads((labs / "two/lab.json").read_text())) == second
+
+
+def test_a_lock_is_one_at_a_time() -> None:
+    with borrowed.lock("test-lock"), pytest.raises(LabError, match="Somebody else"), borrowed.lock("test-lock", 0.1):
+        pytest.fail("both have it")
+
+
+def test_a_lock_goes_with_its_holder() -> None:
+    with subprocess.Popen((sys.executable, "-c", HOLD), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        waits: list[str] = []
+        with pytest.raises(LabError), borrowed.lock("test-held", 0.1, lambda: waits.append("once")):
+            pytest.fail("both have it")
+        holder.kill()
+    with borrowed.lock("test-held", 5):
+        assert waits == ["once"]
