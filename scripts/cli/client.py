@@ -1,0 +1,133 @@
+"""Asks controller and helper: HTTP and JSON, over TCP or the helper's socket, everything with a time-out and a bound.
+
+Whatever goes wrong becomes one of two exceptions: `Refused`, somebody said no, in the words of the problem document
+(RFC 9457); `Nobody`, there is nobody who could say anything.
+"""
+
+import json
+import socket
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from scripts.cli.group import Nobody, Refused
+from scripts.cli.progress import waiting_for
+
+CONNECT_TIMEOUT = 3.0  # seconds
+ANSWER_TIMEOUT = 30.0  # seconds; a change is answered after 2 s at the latest, a read of many flows takes longer
+LARGEST_ANSWER = 256 << 20  # bytes: 100,000 flows are about 50 MB
+AWAY = (502, 503, 504)
+JSON, YAML = "application/json", "application/yaml"
+
+
+class Answer(NamedTuple):
+    """What was answered: the text as it came, and, of JSON, what it says."""
+
+    text: str
+    document: Any
+
+
+class UnixConnection(HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=CONNECT_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Client(NamedTuple):
+    """One who can be asked. `start` says what to do if nobody is there."""
+
+    who: str
+    place: str
+    start: str
+    connection: Callable[[], HTTPConnection]
+    base: str = ""  # before every path
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | bytes | None = None,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        accept: str = JSON,
+        timeout: float = ANSWER_TIMEOUT,
+        doing: str = "an answer",
+    ) -> Answer:
+        """The answer. A body of bytes is YAML; `doing` is what people are told after a second. Refused, or Nobody."""
+        given = {key: value for key, value in (query or {}).items() if value is not None}
+        target = self.base + path + (f"?{urlencode(given)}" if given else "")
+        headers = {"Accept": accept}
+        sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if sent is not None:
+            headers["Content-Type"] = YAML if sent is body else JSON
+        with waiting_for(f"{doing} ({self.who} at {self.place})"):
+            status, raw = self._exchange(method, target, sent, headers, timeout)
+        if len(raw) > LARGEST_ANSWER:
+            raise Refused(f"The answer of {self.place} is larger than {LARGEST_ANSWER >> 20} MiB: ask for less of it.")
+        return self._understood(status, raw, accept)
+
+    def _exchange(
+        self, method: str, target: str, sent: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> tuple[int, bytes]:
+        connection, asked = self.connection(), False
+        try:
+            connection.connect()
+            asked = True
+            connection.sock.settimeout(timeout)
+            connection.request(method, target, sent, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.read(LARGEST_ANSWER + 1)
+        except TimeoutError as error:
+            unsure = (
+                " Whether it was done is not known: look before you try again." if asked and method != "GET" else ""
+            )
+            raise Nobody(f"{self} does not answer.{unsure} {self.start}") from error
+        except PermissionError as error:
+            raise Nobody(f"{self} may not be used by you: run this as root (sudo).") from error
+        except OSError as error:
+            raise Nobody(f"{self} cannot be reached: {error.strerror or error}. {self.start}") from error
+        except HTTPException as error:
+            raise Nobody(f"{self} does not speak HTTP: something else is there. {self.start}") from error
+        finally:
+            connection.close()
+
+    def _understood(self, status: int, raw: bytes, accept: str) -> Answer:
+        try:
+            text = raw.decode()
+            document = json.loads(text) if text and (status >= 400 or accept == JSON) else None
+        except ValueError as error:
+            raise Nobody(
+                f"What answers at {self.place} is no Containet {self.who} (HTTP {status}, not JSON). {self.start}"
+            ) from error
+        if status >= 400:
+            raise (Nobody if status in AWAY else Refused)(problem_text(status, document))
+        return Answer(text, document)
+
+    def __str__(self) -> str:
+        return f"The {self.who} at {self.place}"
+
+
+def problem_text(status: int, document: object) -> str:
+    """What a problem document says, for people: the detail, then what there is to choose from or to put right."""
+    if not isinstance(document, dict) or not (document.get("detail") or document.get("title")):
+        return f"Refused with HTTP {status}, without a reason."
+    lines = [str(document.get("detail") or document["title"])]
+    if candidates := document.get("candidates"):
+        lines.append("One of: " + ", ".join(map(str, candidates)))
+    errors = document.get("errors") or ()
+    if len(errors) > 1:  # a single one is in the detail
+        lines += map(_error_line, errors)
+    return "\n".join(lines)
+
+
+def _error_line(error: Mapping[str, object]) -> str:
+    line = f"line {error['line']}, " if error.get("line") else ""
+    return f"  {line}{error.get('where')}: {error.get('what')}"
