@@ -10,6 +10,7 @@ A change of rate changes class and queue where they are: what is queued stays qu
 """
 
 import time
+from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl.tcmsg import plugins, sched_pfifo
@@ -22,10 +23,12 @@ ETHERNET = 14  # bytes of a frame's header
 QUEUE_MS = 150  # what a ping may wait beside a full stream
 QUEUE_LEAST = 28_800  # bytes, 230 ms at 1 Mbit/s: with less, TCP's first flights (10, then 20 segments) lose more
 QUEUE_FRAMES = 4  # and never fewer, however large they are
+LUMP_MS = 10  # what TCP may hand over in one piece (GSO), ahead of which no ping comes: else it is up to 64 KB
+LUMP_UNSHAPED = 65_535  # segments, linux/netdevice.h GSO_MAX_SEGS
 BURST_MS = 2  # the timer may be late by as much and no rate is lost
 BURST_FRAMES = 2
+OPEN_KBPS = 100_000_000  # so that what is queued leaves at once
 DRAIN_S = 0.3
-OPEN_KBPS = 100_000_000
 
 plugins.setdefault("bfifo", sched_pfifo)  # pyroute2 knows one only; both take a limit (linux/pkt_sched.h, tc_fifo_qopt)
 
@@ -42,7 +45,7 @@ def _shape(ipr: IPRoute, device: str, kbps: int | None) -> None:
     index = links.find(ipr, device)
     if index is None:
         raise PlumbError(f"There is no device “{device}” to shape.")
-    shaped = any(q.get("kind") == "htb" and q["handle"] == ROOT for q in ipr.get_qdiscs(index=index))
+    shaped = _root(ipr, index)
     if kbps is not None:
         if not shaped:
             ipr.tc("replace", "htb", index=index, handle=ROOT, default=CLASS & 0xFFFF)
@@ -51,6 +54,7 @@ def _shape(ipr: IPRoute, device: str, kbps: int | None) -> None:
         _set_rate(ipr, index, OPEN_KBPS)
         _drain(ipr, index)
         ipr.tc("del", "htb", index=index, handle=ROOT)
+        ipr.link("set", index=index, gso_max_segs=LUMP_UNSHAPED)
 
 
 def _set_rate(ipr: IPRoute, index: int, kbps: int) -> None:
@@ -59,6 +63,8 @@ def _set_rate(ipr: IPRoute, index: int, kbps: int) -> None:
     burst = max(rate * BURST_MS // 1000, BURST_FRAMES * frame)
     frames = max(max(rate * QUEUE_MS // 1000, QUEUE_LEAST) // frame, QUEUE_FRAMES)
     limit = min(frames * frame - 1, 0x7FFFFFFF)  # so where no full frame finds room any more, a ping still does
+    lump = max(rate * LUMP_MS // 1000 // frame, 1)
+    ipr.link("set", index=index, gso_max_segs=min(lump, LUMP_UNSHAPED))
     ipr.tc(
         "replace-class", "htb", index=index, handle=CLASS, parent=ROOT,
         rate=rate, ceil=rate, burst=burst, cburst=burst, quantum=frame,
@@ -66,11 +72,15 @@ def _set_rate(ipr: IPRoute, index: int, kbps: int) -> None:
     ipr.tc("replace", "bfifo", index=index, handle=LEAF, parent=CLASS, limit=limit)
 
 
+def _root(ipr: IPRoute, index: int) -> Any:
+    """Our queueing discipline on this device, if it is there."""
+    return next((q for q in ipr.get_qdiscs(index=index) if q.get("kind") == "htb" and q["handle"] == ROOT), None)
+
+
 def _drain(ipr: IPRoute, index: int) -> None:
     """Wait until nothing is queued: removing a queue loses what is in it."""
     deadline = time.monotonic() + DRAIN_S
-    while time.monotonic() < deadline:
-        leaf = next((q for q in ipr.get_qdiscs(index=index) if q["handle"] == LEAF), None)
-        if leaf is None or not leaf.get(("stats2", "queue", "qlen"), 0):
+    while (root := _root(ipr, index)) and root.get("stats2").get_attr("TCA_STATS_QUEUE")["qlen"]:
+        if time.monotonic() > deadline:
             return
         time.sleep(0.005)
