@@ -83,6 +83,6 @@ def _translated(req: falcon.Request, error: falcon.HTTPError, paths: Sequence[st
             f"{req.path[:100]} takes {allowed}, not {req.method}.",
             allowed=allowed.split(", "),
         )
-    title = error.title or "Bad request"
+    title = (error.title or "Bad request").removeprefix(f"{error.status_code} ")
     slug = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
     return RefusedError(error.status_code, slug, error.description or f"{title}.")

@@ -51,6 +51,7 @@ def make_app(
     ]
     made += openapi.operations(made)
     app = App()
+    app.req_options.strip_url_path_trailing_slash = True
     problems.install(app, sorted({each.path for each in made}))
     mount(app, made, apart)
     for add in extra_routes:
