@@ -71,7 +71,7 @@ def wait(container: str, interface: str | None, timeout: float, output: str) -> 
     """
     body = {"container": container, "timeout": timeout} | ({"interface": interface} if interface else {})
     answer = helper().ask("POST", "/v1/wait", body, timeout=timeout + 10, doing=f"{container} to be connected")
-    changed(answer, output, f"{container} is connected")
+    changed(answer, output, lambda found: f"{container} is {'not ' if found['pending'] else ''}connected")
 
 
 def _connected(document: dict[str, Any]) -> str:

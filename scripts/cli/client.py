@@ -116,18 +116,19 @@ class Client(NamedTuple):
 
 
 def problem_text(status: int, document: object) -> str:
-    """What a problem document says, for people: the detail, then what there is to choose from or to put right."""
+    """What a problem document says, for people: the detail, then what else there is that the detail does not say."""
     if not isinstance(document, dict) or not (document.get("detail") or document.get("title")):
         return f"Refused with HTTP {status}, without a reason."
-    lines = [str(document.get("detail") or document["title"])]
-    if candidates := document.get("candidates"):
-        lines.append("One of: " + ", ".join(map(str, candidates)))
-    errors = document.get("errors") or ()
-    if len(errors) > 1:  # a single one is in the detail
-        lines += map(_error_line, errors)
-    return "\n".join(lines)
+    detail = str(document.get("detail") or document["title"])
+    candidates = [str(name) for name in document.get("candidates") or () if str(name) not in detail]
+    errors = [line for error in document.get("errors") or () if (line := _error_line(error)) not in detail]
+    return "\n".join(
+        [detail, *(["There are: " + ", ".join(candidates)] if candidates else []), *(f"  {e}" for e in errors)]
+    )
 
 
-def _error_line(error: Mapping[str, object]) -> str:
-    line = f"line {error['line']}, " if error.get("line") else ""
-    return f"  {line}{error.get('where')}: {error.get('what')}"
+def _error_line(error: object) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    places = (f"line {error['line']}" if error.get("line") else "", error.get("where"))
+    return f"{', '.join(str(place) for place in places if place)}: {error.get('what')}".removeprefix(": ")

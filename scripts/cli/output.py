@@ -19,11 +19,10 @@ def shown(answer: Answer, output: str, words: Words) -> None:
 def changed(answer: Answer, output: str, words: Words | str) -> None:
     """Print what a change came to, and end with 3 if a host has it not yet."""
     shown(answer, output, words if callable(words) else lambda _: words)
-    pending = [str(host) for host in (answer.document or {}).get("pending") or ()]
-    if pending:
-        click.echo(
-            f"Accepted, but not applied yet on {', '.join(pending)}: it will be, as soon as the host is back. "
-            "`containet hosts` shows who is away.",
-            err=True,
+    if pending := answer.document["pending"]:
+        why = (
+            answer.document.get("why")
+            or "It is applied there as soon as the host is back; `containet hosts` shows who is away."
         )
+        click.echo(f"Pending on {', '.join(pending)}. {why}", err=True)
         click.get_current_context().exit(PENDING)

@@ -35,7 +35,7 @@ def test_connect_that_a_host_has_not_yet(cli: Cli, helper: Peer) -> None:
 
     assert ran.code == 3
     assert json.loads(ran.out) == document
-    assert "not applied yet on host2" in ran.err
+    assert "Pending on host2." in ran.err
 
 
 def test_a_refusal_is_told_in_the_helpers_words(cli: Cli, helper: Peer) -> None:
@@ -72,12 +72,22 @@ def test_disconnect_one_interface(cli: Cli, helper: Peer) -> None:
 
 
 def test_wait_hands_its_time_to_the_helper(cli: Cli, helper: Peer) -> None:
-    helper.answers["POST /v1/wait"] = 200, {"endpoint": ENDPOINT}
+    helper.answers["POST /v1/wait"] = 200, {"container": "3f", "interface": "eth0", "pending": []}
 
     ran = cli("wait", "web1", "--timeout", "5")
 
     assert (ran.code, ran.out) == (0, "web1 is connected\n")
     assert helper.bodies == [{"container": "web1", "timeout": 5.0}]
+
+
+def test_wait_in_vain(cli: Cli, helper: Peer) -> None:
+    why = "“web1” is not connected yet."
+    helper.answers["POST /v1/wait"] = 200, {"container": "web1", "interface": None, "pending": ["host1"], "why": why}
+
+    ran = cli("wait", "web1", "--timeout", "0")
+
+    assert (ran.code, ran.out) == (3, "web1 is not connected\n")
+    assert ran.err == f"Pending on host1. {why}\n"
 
 
 def test_bridges(cli: Cli, helper: Peer) -> None:

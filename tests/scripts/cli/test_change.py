@@ -26,7 +26,7 @@ def test_a_host_that_is_away_is_named(cli: Cli, controller: Peer) -> None:
     ran = cli("move", "web1", "--vlan", "20")
 
     assert ran.code == 3
-    assert "not applied yet on host2" in ran.err
+    assert "Pending on host2." in ran.err
 
 
 def test_an_ambiguous_name_gets_its_choice(cli: Cli, controller: Peer) -> None:
@@ -36,7 +36,7 @@ def test_an_ambiguous_name_gets_its_choice(cli: Cli, controller: Peer) -> None:
 
     ran = cli("limit", "web1", "--up", "1mbit")
 
-    assert (ran.code, ran.err) == (1, f"Error: {detail}\nOne of: host1:web1, host2:web1\n")
+    assert (ran.code, ran.err) == (1, f"Error: {detail}\nThere are: host1:web1, host2:web1\n")
 
 
 def test_limit(cli: Cli, controller: Peer) -> None:
