@@ -1,0 +1,198 @@
+"""Containers: Docker's, and network namespaces (`netns:NAME`) that stand for one.
+
+Docker is asked, never believed to be there: everything may raise DockerAwayError, and `watch` comes back when the
+engine does. An event only says whose state is to be looked at again.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from scripts.helper.problem import RefusedError
+
+NETNS = "netns:"  # what a container's name begins with if it is a namespace that is none of Docker's
+NAMESPACES = Path("/run/netns")
+TIMEOUT_S = 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
+EVENTS = {"type": ["container", "network"], "event": ["start", "die", "destroy", "rename", "connect", "disconnect"]}
+
+log = logging.getLogger(__name__)
+
+
+class DockerAwayError(Exception):
+    """Docker does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A container's interface on a network of Docker's own."""
+
+    network: str  # its id
+    mac: str
+    address: IPv4Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as it is now."""
+
+    id: str  # Docker's, in full, or `netns:NAME`
+    name: str
+    netns: str | None  # path of its network namespace; None if it does not run
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Docker:
+    """The engine at `url`. Any thread may call."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Any = None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self.connected = False
+        self.why = "it was not asked yet"
+
+    def close(self) -> None:
+        """Let `watch` end when it next looks."""
+        self._closing.set()
+
+    def find(self, name: str) -> Container:
+        """The container of this name or id; RefusedError if there is none."""
+        if name.startswith(NETNS):
+            return namespace(name)
+        try:
+            said = self._ask(lambda client: client.inspect_container(name))
+        except DockerAwayError as error:
+            raise RefusedError(
+                503, "docker-away", f"Docker does not answer at {self._url}: {error}. Is it running on this host?"
+            ) from error
+        if said is None:
+            raise RefusedError(
+                404, "unknown-container", f"There is no container “{name}” on this host. `docker ps -a` lists them."
+            )
+        return _container(said)
+
+    def look(self, container: str) -> Container | None:
+        """The container with this id, None if it is removed; DockerAwayError."""
+        if container.startswith(NETNS):
+            there = namespace(container, must_exist=False)
+            return there if there.netns else None
+        said = self._ask(lambda client: client.inspect_container(container))
+        return None if said is None else _container(said)
+
+    def running(self) -> tuple[str, ...]:
+        """The ids of all that run; DockerAwayError."""
+        return tuple(found["Id"] for found in self._ask(lambda client: client.containers()) or ())
+
+    def bridges(self) -> Mapping[str, str]:
+        """The Linux bridge of each network that has one, by the network's id; DockerAwayError."""
+        networks: Sequence[Mapping[str, Any]] = (
+            self._ask(lambda client: client.networks(filters={"driver": "bridge"})) or ()
+        )
+        return {
+            net["Id"]: (net.get("Options") or {}).get("com.docker.network.bridge.name") or f"br-{net['Id'][:12]}"
+            for net in networks
+        }
+
+    def watch(self, on_connect: Callable[[], None], on_event: Callable[[str], None]) -> None:
+        """Call `on_connect` whenever the engine is there anew, `on_event` with a container's id when it changed.
+
+        First the stream is opened, then all is looked at, then the stream is read: nothing falls between. Ends after
+        `close`.
+        """
+        pause = FIRST_PAUSE_S
+        while not self._closing.wait(pause):
+            try:
+                events = self._connect().events(decode=True, filters=EVENTS)
+                pause = FIRST_PAUSE_S
+                on_connect()
+                for event in events:
+                    if container := _concerned(event):
+                        on_event(container)
+                self._gone("the engine ended the stream of events")
+            except (DockerAwayError, DockerException, requests.RequestException, OSError) as error:
+                self._gone(str(error))
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        try:
+            return question(self._connect())
+        except NotFound:
+            return None
+        except APIError as error:
+            raise DockerAwayError(error.explanation or str(error)) from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            self._gone(str(error))
+            raise DockerAwayError(self.why) from error
+
+    def _connect(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = docker.APIClient(base_url=self._url, version="auto", timeout=int(TIMEOUT_S))
+                except (DockerException, requests.RequestException, OSError) as error:
+                    self._gone(str(error))
+                    raise DockerAwayError(self.why) from error
+            if not self.connected:
+                log.info("Docker is there, at %s", self._url)
+            self.connected, self.why = True, ""
+            return self._client
+
+    def _gone(self, why: str) -> None:
+        if self.connected or not self.why:
+            log.warning("Docker is away (%s): %s; trying on", self._url, why)
+        self.connected, self.why = False, why
+
+
+def namespace(name: str, *, must_exist: bool = True) -> Container:
+    """The named network namespace (`ip netns add NAME`) that `netns:NAME` means; RefusedError if there is none."""
+    short = name.removeprefix(NETNS)
+    path = NAMESPACES / short
+    if "/" in short or not short or not path.exists():
+        if must_exist:
+            raise RefusedError(
+                404,
+                "unknown-container",
+                f"There is no network namespace “{short}” on this host. `ip netns` lists them.",
+            )
+        return Container(name, short, None)
+    return Container(name, short, str(path))
+
+
+def is_own_namespace(netns: str) -> bool:
+    """Whether this is the host's own network namespace: a container with `--net=host` has no other."""
+    return os.stat(netns).st_ino == os.stat("/proc/thread-self/ns/net").st_ino
+
+
+def _container(said: Mapping[str, Any]) -> Container:
+    state = said["State"]
+    networks = (said.get("NetworkSettings") or {}).get("Networks") or {}
+    return Container(
+        id=said["Id"],
+        name=said["Name"].lstrip("/"),
+        netns=f"/proc/{state['Pid']}/ns/net" if state.get("Running") and state.get("Pid") else None,
+        labels=(said.get("Config") or {}).get("Labels") or {},
+        attachments=tuple(
+            Attachment(net["NetworkID"], net["MacAddress"], IPv4Interface(f"{net['IPAddress']}/{net['IPPrefixLen']}"))
+            for net in networks.values()
+            if net.get("IPAddress") and net.get("MacAddress")
+        ),
+    )
+
+
+def _concerned(event: Mapping[str, Any]) -> str | None:
+    """The id of the container that an event is about."""
+    actor = event.get("Actor") or {}
+    found = actor.get("ID") if event.get("Type") == "container" else (actor.get("Attributes") or {}).get("container")
+    return str(found) if found else None

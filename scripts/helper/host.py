@@ -1,0 +1,277 @@
+"""This host as one thing: what is attached to its bridge, and what is said about it.
+
+One lock for all that touches devices, ports and records. It is never held while the controller is waited for: the
+controller wants shapers while it answers that an endpoint came.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from ipaddress import IPv4Network
+
+from app.wire import EndpointDown, EndpointReport, EndpointUp, GatewayWant, HostUp, Rates, TunnelPeer, TunnelsUp
+from flows.model import Tunnel
+from flows.table import Table
+from scripts.helper import plumb
+from scripts.helper.config import Config
+from scripts.helper.containers import Container
+from scripts.helper.endpoints import VETH, Endpoints, devices, healthy
+from scripts.helper.gateways import Gateways, gateway_key
+from scripts.helper.joins import Joins
+from scripts.helper.nat import Nat, NatError
+from scripts.helper.netns import PlumbError
+from scripts.helper.problem import RefusedError
+from scripts.helper.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
+from scripts.helper.vswitch import Vswitch, VswitchError
+
+TUNNELS = Key("tunnels", "")  # stands for all tunnel ports where an endpoint's key is asked for
+OVERHEAD = max(tunnel.overhead for tunnel in Tunnel)  # bytes, where nobody said yet which tunnels there are
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """What is attached here. Every method takes the lock by itself."""
+
+    def __init__(self, config: Config, vswitch: Vswitch) -> None:
+        self.config, self.vswitch = config, vswitch
+        self._lock = threading.RLock()
+        self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
+        self._nat = Nat()
+        self._natted: set[IPv4Network] | None = None  # None: not known, so to be said again
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else touches this host meanwhile."""
+        with self._lock:
+            yield
+
+    def prepare(self) -> None:
+        """The bridge is there, and what its records say of gateways and joined bridges. Idempotent."""
+        with self._lock:
+            self._natted = None
+            self.restore()
+
+    def restore(self) -> None:
+        """Put right what went by itself: the bridge, gateways, pairs to joined bridges, NAT.
+
+        VswitchError if there is no bridge to be had; what else cannot be is logged.
+        """
+        with self._lock:
+            self.vswitch.ensure_bridge(
+                dpid=self.config.dpid,
+                datapath_type=self.config.datapath_type,
+                openflow=self.config.openflow,
+                tables={int(table): table.label for table in Table},
+            )
+            for work in (self.gateways.restore, lambda: self.joins.restore(self.inner_mtu()), self.set_nat):
+                try:
+                    work()
+                except (PlumbError, VswitchError, NatError) as error:
+                    log.warning("%s", error)
+
+    def inner_mtu(self) -> int:
+        """Bytes that fit through any tunnel from here."""
+        return plumb.underlay_mtu(self.config.vtep) - OVERHEAD
+
+    # What is said to the controller
+
+    def everything(self) -> HostUp:
+        """All that this host has."""
+        with self._lock:
+            return HostUp(
+                dpid=self.config.dpid,
+                vtep=self.config.vtep,
+                underlay_mtu=plumb.underlay_mtu(self.config.vtep),
+                tunnels=self.tunnels(),
+                endpoints=tuple(self.reports().values()),
+            )
+
+    def event(self, subject: Key) -> EndpointUp | EndpointDown | TunnelsUp:
+        """How it is with this endpoint (or TUNNELS) now."""
+        with self._lock:
+            if subject == TUNNELS:
+                return TunnelsUp(tunnels=self.tunnels())
+            report = self.reports().get(subject)
+        if report is None:
+            return EndpointDown(container=subject.container, interface=subject.interface)
+        return EndpointUp(endpoint=report)
+
+    def reports(self) -> dict[Key, EndpointReport]:
+        """The endpoints that are plugged."""
+        with self._lock:
+            present, ports = devices(), self.vswitch.ports().values()
+            joined = self.joins.ofports(ports, present)
+            found = [
+                *self.endpoints.reports(ports, joined, self.joins.records(), present),
+                *self.joins.reports(joined),
+                *self.gateways.reports(ports, present),
+            ]
+        return {Key(report.container, report.interface): report for report in found}
+
+    def tunnels(self) -> dict[str, int]:
+        """The tunnel ports, by peer."""
+        ports = self.vswitch.ports().values()
+        return {port.peer: port.ofport for port in ports if port.peer and port.ofport is not None and not port.error}
+
+    # What the controller wants
+
+    def set_tunnels(self, peers: Sequence[TunnelPeer]) -> None:
+        """These tunnel ports, and no others."""
+        with self._lock:
+            wanted = {tunnel_name(peer.peer): peer for peer in peers}
+            for port in self.vswitch.ports().values():
+                if port.peer and port.name not in wanted:
+                    self.vswitch.delete_port(port.name)
+            for name, peer in wanted.items():
+                self.vswitch.add_tunnel_port(
+                    name, peer.tunnel.value, str(peer.remote), str(self.config.vtep), peer.peer
+                )
+
+    def set_gateway(self, want: GatewayWant) -> Key:
+        """The gateway of a network is here, or is not; the endpoint that it is."""
+        with self._lock:
+            if want.present and want.address and want.subnet and want.mac:
+                mtu = want.mtu or self.inner_mtu()
+                record = GatewayRecord(address=want.address, subnet=want.subnet, mac=want.mac, mtu=mtu)
+                self.gateways.set(want.vlan, record)
+            else:
+                self.gateways.remove(want.vlan)
+            self.set_nat()
+        return gateway_key(want.vlan)
+
+    def shape(self, key: Key, rates: Rates) -> None:
+        """Hold the endpoint to these rates; one that is not here (any more) has nothing to be held."""
+        with self._lock:
+            if not self.endpoints.shape(key, rates):
+                self.joins.shape(key, rates)
+
+    def set_nat(self) -> None:
+        """All whose subnets go out through here, and no others."""
+        with self._lock:
+            wanted = {*self.gateways.subnets(), *self.joins.subnets()}
+            if wanted != self._natted:
+                self._nat.set(wanted)
+                self._natted = wanted
+
+    # What people want
+
+    def plug(self, key: Key, record: EndpointRecord, netns: str, rates: Rates) -> None:
+        """A new endpoint, at these rates. RefusedError if its interface is taken; what fails leaves nothing."""
+        with self._lock:
+            if key.interface in plumb.interfaces(netns):
+                raise RefusedError(
+                    409,
+                    "interface-taken",
+                    f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
+                )
+            self.endpoints.set_rates(key, rates)
+            self.endpoints.plug(key, record, netns, new=True)
+
+    def forget(self, key: Key) -> None:
+        """Take an endpoint away, with its record."""
+        with self._lock:
+            self.endpoints.forget(key)
+
+    def join(self, bridge: str, record: JoinRecord) -> bool:
+        """Join a Linux bridge; whether it was joined so already. RefusedError if it is joined otherwise, or is none."""
+        with self._lock:
+            there = self.joins.records().get(bridge)
+            if there == record:
+                return True
+            if there is not None:
+                raise RefusedError(
+                    409,
+                    "joined-otherwise",
+                    f"“{bridge}” is joined in vlan {there.vlan or 1} {'with' if there.nat else 'without'} NAT. "
+                    f"Leave it first: containet leave-bridge {bridge}",
+                )
+            self.joins.join(bridge, record, self.inner_mtu())
+            try:
+                self.set_nat()
+            except NatError:
+                self.joins.leave(bridge)
+                raise
+            return False
+
+    def leave(self, bridge: str) -> None:
+        """Leave a joined Linux bridge. RefusedError if it is not joined, or still used."""
+        with self._lock:
+            if bridge not in self.joins.records():
+                raise RefusedError(
+                    404, "not-joined", f"The Linux bridge “{bridge}” is not joined: there is nothing to leave."
+                )
+            behind = sorted(record.name for record in self.endpoints.records().values() if record.behind == bridge)
+            if behind:
+                raise RefusedError(
+                    409,
+                    "bridge-in-use",
+                    f"Containers are connected behind “{bridge}”: {', '.join(behind)}. Disconnect them first.",
+                    candidates=behind,
+                )
+            self.joins.leave(bridge)
+            self.set_nat()
+
+    # What Docker says
+
+    def settle(self, container: str, found: Container | None, bridges: Mapping[str, str]) -> None:
+        """Make what is here match how the container is now (None: it is removed).
+
+        `bridges`: the Linux bridge of each of Docker's networks.
+        """
+        with self._lock:
+            for key in [key for key in self.endpoints.records() if key.container == container]:
+                self._settle(key, found)
+            for key in [key for key in self.endpoints.orphans() if key.container == container]:
+                self.endpoints.unplug(key, None)
+            if found is None or found.netns is None:
+                self.joins.drop(container)
+            elif found.attachments and self.joins.records():
+                self.joins.note(found, bridges, self.inner_mtu())
+
+    def _settle(self, key: Key, found: Container | None) -> None:
+        if found is None:
+            log.info("%s is removed: its record goes", key)
+            self.endpoints.forget(key)
+            return
+        record = self.endpoints.records()[key]
+        if record.name != found.name:
+            log.info("%s is called %s now, not %s", key, found.name, record.name)
+            record = record.model_copy(update={"name": found.name, "labels": bounded_labels(found.labels)})
+            self.endpoints.write(key, record)
+        if found.netns is None:
+            self.endpoints.unplug(key, record)
+        elif not self.endpoints.plugged(key, record, found.netns):
+            self.endpoints.unplug(key, record)
+            self.endpoints.plug(key, record, found.netns, new=False)
+            log.info("%s (%s) has its interface back: %s", key, record.name, record.address)
+
+    def unplug_stale(self, container: str) -> None:
+        """Take away the ports of this container whose device is gone, where Docker cannot say how it is with it."""
+        with self._lock:
+            present = devices()
+            for port in self.vswitch.ports().values():
+                if port.endpoint and not healthy(port, present) and Key.parse(port.endpoint).container == container:
+                    self.endpoints.unplug(Key.parse(port.endpoint), None)
+
+    def sweep_devices(self) -> None:
+        """Remove host ends that nobody uses: what a helper that was killed left behind."""
+        with self._lock:
+            used = {*self.endpoints.host_ends(), *(p.name for p in self.vswitch.ports().values() if p.join)}
+            for name in devices():
+                if is_host_end(name) and name not in used:
+                    log.info("The device %s is used by nobody: removed", name)
+                    plumb.unplug(name)
+
+
+def is_host_end(name: str) -> bool:
+    """Whether a device is called as only ours are."""
+    digits = name.removeprefix(VETH)
+    return len(name) == len(VETH) + 8 and digits != name and all(c in "0123456789abcdef" for c in digits)
+
+
+def tunnel_name(peer: str) -> str:
+    """The port that leads to this host: a name that fits, the same again each time."""
+    return "t" + sha256(peer.encode()).hexdigest()[:8]

@@ -1,0 +1,115 @@
+"""Keeps what is plugged in step with which containers live: at start, when Docker says so, and every few seconds.
+
+Nothing is concluded from an event but whom to look at; a look that failed is repeated by the sweep.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from scripts.helper.containers import NETNS, Container, Docker, DockerAwayError
+from scripts.helper.endpoints import devices
+from scripts.helper.host import Host
+from scripts.helper.netns import PlumbError
+from scripts.helper.report import Channel
+from scripts.helper.vswitch import VswitchError
+
+SWEEP_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Looks at containers, and lets the host follow."""
+
+    def __init__(self, host: Host, docker: Docker, channel: Channel) -> None:
+        self._host, self._docker, self._channel = host, docker, channel
+        self._again: set[str] = set()  # containers whose look failed
+        self._bridges: Mapping[str, str] = {}  # Docker's networks -> Linux bridges
+
+    def start(self) -> None:
+        """Begin; the threads end with the process."""
+        for name, work in (("docker", self._watch), ("sweep", self._sweep_for_ever)):
+            threading.Thread(target=work, name=name, daemon=True).start()
+
+    def look_at_all(self) -> None:
+        """Every container that has a record or a port here, and those that Docker has on joined bridges."""
+        concerned = {key.container for key in self._host.endpoints.records()}
+        concerned |= set(self._host.endpoints.unsettled(devices()))
+        if self._host.joins.records():
+            try:
+                self._bridges = self._docker.bridges()
+                concerned |= {*self._docker.running(), *self._host.joins.containers()}
+            except DockerAwayError:
+                log.debug("Docker is away: its containers are looked at when it is there")
+        self.look_at(concerned)
+
+    def look_at(self, containers: Iterable[str]) -> None:
+        """How these are now is how it is here, and what the controller is told."""
+        docker_away = False
+        for container in containers:
+            if docker_away and not container.startswith(NETNS):
+                self._host.unplug_stale(container)
+            else:
+                docker_away |= self._docker_away_for(container)
+        self._channel.mark_changes()
+
+    def _docker_away_for(self, container: str) -> bool:
+        """Look at one; whether Docker was needed, and away. Then the container is looked at when it comes."""
+        self._again.discard(container)
+        try:
+            found = self._docker.look(container)
+            self._host.settle(container, found, self._bridges_for(found))
+        except DockerAwayError:
+            self._host.unplug_stale(container)
+            return True
+        except (PlumbError, VswitchError) as error:
+            log.warning("Container %.12s: %s", container, error)
+            self._again.add(container)
+        return False
+
+    def _bridges_for(self, found: Container | None) -> Mapping[str, str]:
+        if found and self._host.joins.records() and any(a.network not in self._bridges for a in found.attachments):
+            self._bridges = self._docker.bridges()
+        return self._bridges
+
+    def _watch(self) -> None:
+        def came(container: str) -> None:
+            known = container in {key.container for key in self._host.endpoints.records()}
+            if known or self._host.joins.records():
+                self.look_at([container])
+
+        self._docker.watch(self._guarded(self.look_at_all), lambda container: self._guarded(lambda: came(container))())
+
+    def _sweep_for_ever(self) -> None:
+        pause = threading.Event()
+        was_connected = True
+        while not pause.wait(SWEEP_S):
+            connected = self._host.vswitch.connected()
+            if connected and not was_connected:
+                log.info("Open vSwitch is there again: everything is looked at")
+                self._guarded(self.look_at_all)()
+            if connected:
+                self._guarded(self.sweep)()
+            was_connected = connected
+
+    def sweep(self) -> None:
+        """Whatever went, or was left behind, without anybody saying so."""
+        self._host.restore()
+        self._host.sweep_devices()
+        concerned = set(self._host.endpoints.unsettled(devices())) | set(self._again)
+        concerned |= {key.container for key in self._host.endpoints.records() if key.container.startswith(NETNS)}
+        self.look_at(concerned)
+
+    def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """The same, but what it raises is logged: the next event, or the next sweep, tries again."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except (PlumbError, VswitchError, DockerAwayError) as error:
+                log.warning("%s", error)
+            except Exception:
+                log.exception("Something went wrong that should not have")
+
+        return guarded

@@ -1,0 +1,129 @@
+"""Records: what is written on the bridge (`Bridge.external_ids`), so that no memory is needed in the helper.
+
+| key                              | value (JSON)      | is there until                                |
+|----------------------------------|-------------------|-----------------------------------------------|
+| `endpoint/<container>/<ifname>`  | `EndpointRecord`  | the container is removed or disconnected      |
+| `join/<bridge>`                  | `JoinRecord`      | `leave-bridge`                                |
+| `gateway/<vlan>`                 | `GatewayRecord`   | the controller wants it no more               |
+
+A record that cannot be read (somebody edited it) is passed over and logged; it is never a reason to stop.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import NamedTuple, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from app.wire import Kbps, MacText, Vlan, Wire
+
+ENDPOINT, JOIN, GATEWAY = "endpoint/", "join/", "gateway/"
+LABELS, LABEL_KEY, LABEL_VALUE = 64, 128, 255  # how many, and characters of each: longer ones no policy can match
+
+log = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """What makes an endpoint of this host this one."""
+
+    container: str  # Docker's id, `netns:NAME`, `bridge:NAME`, `gateway:VLAN`
+    interface: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        """Read `<container>/<ifname>`."""
+        container, _, interface = text.rpartition("/")
+        return cls(container, interface)
+
+
+class Record(Wire):
+    """Base of all records."""
+
+    def text(self) -> str:
+        """As it is written on the bridge."""
+        return self.model_dump_json()
+
+
+class EndpointRecord(Record):
+    """What a container is to get back. `vlan`, rates and `gateway` are what `connect` said."""
+
+    name: str
+    address: IPv4Interface
+    mac: MacText
+    mtu: int  # bytes, in force
+    route: IPv4Address | None = None  # default route in force: `gateway`, or the network's
+    vlan: Vlan | None = None
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+    gateway: IPv4Address | None = None
+    behind: str | None = None  # the joined Linux bridge that it is on, if not straight on our bridge
+    veth: str | None = None  # its host end, if it is behind a Linux bridge: there is no port that says it
+    labels: dict[str, str] = {}
+
+
+class JoinRecord(Record):
+    """A Linux bridge that is joined."""
+
+    vlan: Vlan | None = None
+    nat: bool = False
+
+
+class GatewayRecord(Record):
+    """A network's gateway on this host."""
+
+    address: IPv4Interface
+    subnet: IPv4Network
+    mac: MacText
+    mtu: int  # bytes
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Records(Protocol):
+    """Where records are kept."""
+
+    def records(self, prefix: str) -> dict[str, str]:
+        """Those whose keys begin so."""
+
+
+def endpoint_records(kept: Records) -> dict[Key, EndpointRecord]:
+    """All that is attached, by endpoint."""
+    return {Key.parse(name): record for name, record in _read(kept, ENDPOINT, EndpointRecord)}
+
+
+def join_records(kept: Records) -> dict[str, JoinRecord]:
+    """The Linux bridges that are joined."""
+    return dict(_read(kept, JOIN, JoinRecord))
+
+
+def gateway_records(kept: Records) -> dict[int, GatewayRecord]:
+    """The gateways here, by vlan."""
+    return {int(name): record for name, record in _read(kept, GATEWAY, GatewayRecord) if name.isdigit()}
+
+
+def bounded_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Those that a policy can match, as many as there is room for."""
+    fitting = ((k, v) for k, v in sorted(labels.items()) if len(k) <= LABEL_KEY and len(v) <= LABEL_VALUE)
+    return dict(list(fitting)[:LABELS])
+
+
+def _read(kept: Records, prefix: str, kind: type[R]) -> Iterator[tuple[str, R]]:
+    for key, text in kept.records(prefix).items():
+        record = _parse(kind, text)
+        if record is not None:
+            yield key.removeprefix(prefix), record
+
+
+@lru_cache(maxsize=4096)  # read at every look at the host, changed seldom; also: a bad one is logged once
+def _parse(kind: type[R], text: str) -> R | None:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        log.warning("A record on the bridge cannot be read and is passed over: %.200s (%s)", text, error)
+        return None
