@@ -56,7 +56,7 @@ class Controller:
         """The lines of an answer that goes on, as they come, until the other end ends it; errors as for `ask`."""
         timeout = urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S)
         try:
-            response = self._pool.request("GET", self.url + path, preload_content=False, timeout=timeout)
+            response = self._pool.request("GET", path, preload_content=False, timeout=timeout)
             try:
                 if response.status >= 400:
                     _check(response.status, response.read(LARGEST_ANSWER))
@@ -72,7 +72,7 @@ class Controller:
         for last in (False, True):
             try:
                 return self._pool.request(
-                    method, self.url + path, body=body, headers=headers, timeout=timeout, preload_content=False
+                    method, path, body=body, headers=headers, timeout=timeout, preload_content=False
                 )
             except ProtocolError:
                 if last:
