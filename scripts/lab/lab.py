@@ -137,11 +137,12 @@ class Lab:
 
 def clear(plan: Plan) -> None:
     """Remove whatever there is of that lab."""
-    for keeper in (found := keepers(plan.directory)):
-        keeper.signal(Signals.SIGKILL)
-    for keeper in found:
-        if not keeper.gone(20):
-            raise LabError(f"The keeper {keeper.pid} of the lab “{plan.name}” does not end, 20 s after SIGKILL.")
+    while found := keepers(plan.directory):  # again, because one that was just being made had yet to fork
+        for keeper in found:
+            keeper.signal(Signals.SIGKILL)
+        for keeper in found:
+            if not keeper.gone(20):
+                raise LabError(f"The keeper {keeper.pid} of the lab “{plan.name}” does not end, 20 s after SIGKILL.")
     underlay.unwire(plan)
     borrowed.prune(plan.name)
     shutil.rmtree(plan.directory, ignore_errors=True)

@@ -159,5 +159,4 @@ class Machine:
 
 def keepers(lab: Path) -> list[Process]:
     """Every keeper of that lab that lives, also one that nobody had the time to write down."""
-    machines = {path for path in lab.glob("*") if path.is_dir()}
-    return [process for machine in machines for process in find((*KEEPER, str(machine)))]
+    return find((*KEEPER, f"{lab}/"))

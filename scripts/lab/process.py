@@ -109,8 +109,8 @@ def all_pids() -> Iterator[int]:
 
 
 def find(argv: tuple[str, ...]) -> list[Process]:
-    """Processes whose arguments, after the program's own name, begin with exactly these."""
-    wanted = b"\0".join(os.fsencode(word) for word in argv) + b"\0"
+    """Processes whose arguments, after the program's own name, begin with these words; the last of them may go on."""
+    wanted = b"\0".join(os.fsencode(word) for word in argv)
     found = []
     for pid in all_pids():
         try:

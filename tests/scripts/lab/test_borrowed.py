@@ -8,7 +8,6 @@ import pytest
 from scripts.lab import borrowed, plan
 from scripts.lab.plan import LabError, Plan
 
-
 HOLD = """
 from scripts.lab import borrowed
 with borrowed.lock("test-held"):
