@@ -3,6 +3,7 @@
 A flow of ours is shown in our words and with the names of the tables; another's as os-ken reads it.
 """
 
+import struct
 from typing import Any
 
 from os_ken.ofproto import ofproto_v1_5 as ofp
@@ -17,17 +18,18 @@ UNSAID = ("type", "len", "max_len")
 
 def live_from(entry: bytes) -> LiveEntry:
     """The entry, an ofp_flow_desc, with its counters."""
-    desc = parser.OFPFlowDesc.parser(entry, 0)
-    counted = dict(desc.stats.fields)
+    _, table, priority, _, _, _, _, cookie = struct.unpack_from(ofp.OFP_FLOW_DESC_0_PACK_STR, entry)
+    counted = _counters(entry)
     seconds, nanoseconds = counted.get("duration", (0, 0))
     found = flow_from(entry)
-    flow = None if found is None or found.cookie != desc.cookie else found
+    flow = None if found is None or found.cookie != cookie else found
+    match, actions = _others(entry) if flow is None else _ours(flow)
     return LiveEntry(
-        table=desc.table_id,
-        priority=desc.priority,
-        match=_match(desc) if flow is None else ",".join(map(str, flow.match)),
-        actions=_actions(desc) if flow is None else _own_actions(flow),
-        cookie=desc.cookie,
+        table=table,
+        priority=priority,
+        match=match,
+        actions=actions,
+        cookie=cookie,
         packets=counted.get("packet_count", 0),
         bytes=counted.get("byte_count", 0),
         duration=seconds + nanoseconds / NANOSECONDS,
@@ -35,9 +37,21 @@ def live_from(entry: bytes) -> LiveEntry:
     )
 
 
-def _own_actions(flow: Flow) -> str:
+def _counters(entry: bytes) -> dict[str, Any]:
+    """OXS fields by os-ken's names. They stand behind the match, which is padded to 8 bytes."""
+    (match_length,) = struct.unpack_from("!H", entry, ofp.OFP_FLOW_DESC_0_SIZE + 2)
+    at: int = ofp.OFP_FLOW_DESC_0_SIZE + (match_length + 7 & ~7)
+    return dict(parser.OFPStats.parser(entry, at).fields)
+
+
+def _ours(flow: Flow) -> tuple[str, str]:
     words = (f"goto_table:{a.table.label}" if isinstance(a, Goto) else str(a) for a in flow.actions)
-    return ",".join(words) or "drop"
+    return ",".join(map(str, flow.match)), ",".join(words) or "drop"
+
+
+def _others(entry: bytes) -> tuple[str, str]:
+    desc = parser.OFPFlowDesc.parser(entry, 0)
+    return _match(desc), _actions(desc)
 
 
 def _match(desc: Any) -> str:

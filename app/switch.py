@@ -1,9 +1,9 @@
 """One connected bridge: requests and their replies, over os-ken's connection. Every wait has an end.
 
 Each talk takes a run of xids, and all that it says is followed by a barrier: whatever comes with one of these xids
-belongs to it, and with the barrier's answer there is no more to come. So nobody needs to know which message is answered how
-often, and an error names the message that it is about. The xids are taken from os-ken's own counter for the
-connection, so that they never meet those of its echo requests.
+belongs to it, and with the barrier's answer there is no more to come. So nobody needs to know which message is
+answered how often, and an error names the message that it is about. The xids are taken from os-ken's own counter for
+the connection, so that they never meet those of its echo requests.
 """
 
 import logging

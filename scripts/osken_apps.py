@@ -21,6 +21,7 @@ from os_ken.base.app_manager import AppManager, OSKenApp  # registers os-ken's o
 from os_ken.lib import hub, ip
 from oslo_config import cfg as oslo
 
+OPENFLOW_APP = "os_ken.controller.ofp_handler"  # listens; needed also where no application asks for OpenFlow's events
 OPENFLOW_PORT = 6653
 REST_HOST, REST_PORT = "127.0.0.1", 8080
 ECHO_INTERVAL_S, MOST_UNREPLIED = 2.0, 3  # a switch that is silent for about 8 s is gone
@@ -76,8 +77,10 @@ def run(args: Sequence[str]) -> None:
     try:
         _configure(manager, args)
         _start(manager)
-    except (StartError, OSError) as error:
+    except StartError as error:
         sys.exit(f"osken-manager: {error}")
+    except OSError as error:
+        sys.exit(f"osken-manager: {error if error.filename else error.strerror or error}")
 
 
 def _configure(manager: Manager, args: Sequence[str]) -> None:
@@ -158,9 +161,10 @@ def _start(manager: Manager) -> None:
         writer.send(_ENDED)
 
     AppManager._instance = manager  # os-ken's own parts ask for it there
-    manager.load_apps(conf.app)
+    manager.load_apps([*conf.app, OPENFLOW_APP])
     for service in manager.instantiate_apps(**manager.create_contexts()):
         hub.spawn(watch, service)
+    hub.sleep(0)  # they begin, and listen
     _LOG.info("waiting for switches on %s port %d", conf.ofp_listen_host, conf.ofp_tcp_listen_port)
     came = reader.recv(1)
     if came == _ENDED:

@@ -68,10 +68,10 @@ SAME = [
         ),
     ),
     (
-        flow(Table.ARP_RESPONDER, 1, (ETH_ARP, ARP_OP(1), ARP_TPA(0x0A000001)), (Set(ETH_SRC, 0x02C700000001),), COOKIE),
+        flow(Table.ARP_RESPONDER, 1, (ETH_ARP, ARP_OP(1), ARP_TPA(10 << 24 | 1)), (Set(ETH_SRC, 2 << 40 | 1),), COOKIE),
         osken_add(
             Table.ARP_RESPONDER, 1, {"eth_type": 0x0806, "arp_op": 1, "arp_tpa": "10.0.0.1"},
-            apply(parser.OFPActionSetField(eth_src="02:c7:00:00:00:01")),
+            apply(parser.OFPActionSetField(eth_src="02:00:00:00:00:01")),
         ),
     ),
 ]  # fmt: skip

@@ -12,9 +12,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from app.switch import Switch
+from tests.system.controller import Controller
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 COMMAND_S = 20
@@ -154,9 +158,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     return report
 
 
-@pytest.fixture
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """An Open vSwitch with no bridge yet."""
+@contextmanager
+def running(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """An Open vSwitch for this test."""
     switch = Sandbox()
     try:
         switch.start()
@@ -167,3 +171,35 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         assert not complaints, "the switch complains:\n" + "\n".join(complaints)
     finally:
         switch.stop()
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """An Open vSwitch with no bridge yet."""
+    with running(request) as switch:
+        yield switch
+
+
+@pytest.fixture
+def other_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Another Open vSwitch."""
+    with running(request) as switch:
+        yield switch
+
+
+@pytest.fixture(scope="module")
+def controller() -> Iterator[Controller]:
+    """os-ken in this process, waiting for bridges."""
+    made = Controller()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def switch(sandbox: Sandbox, controller: Controller) -> Iterator[Switch]:
+    """A bridge with four ports, connected to us."""
+    sandbox.bridge(controller=controller.target, ports=4)
+    yield controller.switch()
+    sandbox.vsctl("del-controller", "br-int")
+    controller.gone()
+    assert controller.nobody_waits()

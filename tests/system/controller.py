@@ -9,7 +9,7 @@ from os_ken.controller import ofp_event
 from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from os_ken.controller.ofp_handler import OFPHandler
 from os_ken.lib import hub
-from os_ken.ofproto import ofproto_v1_5
+from os_ken.ofproto import ofproto_protocol, ofproto_v1_5
 
 from app.connections import Connections
 from app.flow_desc import parse_late
@@ -65,6 +65,7 @@ class Controller:
         cfg.CONF.set_override("ofp_listen_host", "127.0.0.1")
         cfg.CONF.set_override("ofp_tcp_listen_port", port)
         self.target = f"tcp:127.0.0.1:{port}"
+        self._versions = set(ofproto_protocol._supported_versions)  # os-ken narrows it to those of the application
         self._manager = AppManager()
         handler = self._manager.instantiate(OFPHandler)
         self._app = self._manager.instantiate(Tiny)
@@ -88,3 +89,4 @@ class Controller:
 
     def stop(self) -> None:
         self._manager.close()
+        ofproto_protocol._supported_versions = self._versions
