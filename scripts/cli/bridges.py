@@ -1,5 +1,7 @@
 """Linux bridges of this host, such as Docker's own, joined to the network: `join-bridge`, `leave-bridge`."""
 
+from typing import Any
+
 import click
 
 from scripts.cli.group import command
@@ -21,7 +23,12 @@ def join_bridge(bridge: str, vlan: int | None, nat: bool, output: str) -> None:
     """
     body = {"bridge": bridge, "nat": nat} | ({"vlan": vlan} if vlan is not None else {})
     answer = helper().ask("POST", "/v1/join-bridge", body, doing=f"{bridge} to be joined")
-    changed(answer, output, f"{bridge} is joined to vlan {vlan or 1}{', with NAT' if nat else ''}")
+    changed(answer, output, _joined)
+
+
+def _joined(join: dict[str, Any]) -> str:
+    how = f"joined{' so already,' if join['already'] else ''} to vlan {join['vlan']}"
+    return f"{join['bridge']} is {how}{', with NAT' if join['nat'] else ''}"
 
 
 @command("leave-bridge", "leave-bridge docker0", "leave-bridge docker0 -o json")

@@ -19,7 +19,7 @@ def shown(answer: Answer, output: str, words: Words) -> None:
 def changed(answer: Answer, output: str, words: Words | str) -> None:
     """Print what a change came to, and end with 3 if a host has it not yet."""
     shown(answer, output, words if callable(words) else lambda _: words)
-    if pending := answer.document["pending"]:
+    if pending := answer.document.get("pending"):
         why = (
             answer.document.get("why")
             or "It is applied there as soon as the host is back; `containet hosts` shows who is away."

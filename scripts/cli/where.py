@@ -1,7 +1,8 @@
 """Where controller and helper are: environment, else the helper's configuration file, else the defaults."""
 
 import os
-from http.client import HTTPConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from scripts.cli.group import Unusable
 CONFIG = Path("/etc/containet/helper.toml")
 CONTROLLER = "http://127.0.0.1:8080"
 SOCKET = "/run/containet/helper.sock"
+SCHEMES = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 def controller(config: Path = CONFIG) -> Client:
@@ -19,20 +21,19 @@ def controller(config: Path = CONFIG) -> Client:
     start = "Start it (osken-manager app.containet), or say where it is with CONTAINET_CONTROLLER=http://HOST:PORT."
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, port = "", 0
-    if not host or parts.scheme != "http":
+        host, port = "", None
+    if not host or parts.scheme not in SCHEMES:
         raise Unusable(f"The controller's address is “{url[:80]}”: say it as http://HOST:PORT (CONTAINET_CONTROLLER).")
-    return Client(
-        "controller", url, start, lambda: HTTPConnection(host, port, timeout=CONNECT_TIMEOUT), parts.path.rstrip("/")
-    )
+    connection = partial(SCHEMES[parts.scheme], host, port, timeout=CONNECT_TIMEOUT)
+    return Client("controller", url, start, connection, parts.path.rstrip("/"))
 
 
 def helper(config: Path = CONFIG) -> Client:
     """The helper of this host, for what is about its containers."""
     path = os.environ.get("CONTAINET_SOCKET") or _configured("socket", config) or SOCKET
-    return Client("helper", path, "Start it on this host, as root: containet-helper.", lambda: UnixConnection(path))
+    return Client("helper", path, "Start it on this host, as root: containet-helper.", partial(UnixConnection, path))
 
 
 def _configured(key: str, config: Path) -> str | None:

@@ -63,11 +63,11 @@ def test_what_it_waits_for_is_said_after_a_second(cli: Cli, helper: Peer) -> Non
 
 
 def test_disconnect_one_interface(cli: Cli, helper: Peer) -> None:
-    helper.answers["POST /v1/disconnect"] = 200, {"removed": ["web1/eth1"], "pending": []}
+    helper.answers["POST /v1/disconnect"] = 200, {"removed": ["web1:eth1"], "pending": []}
 
     ran = cli("disconnect", "web1", "--interface", "eth1")
 
-    assert (ran.code, ran.out) == (0, "disconnected: web1/eth1\n")
+    assert (ran.code, ran.out) == (0, "disconnected: web1:eth1\n")
     assert helper.bodies == [{"container": "web1", "interface": "eth1"}]
 
 
@@ -91,11 +91,13 @@ def test_wait_in_vain(cli: Cli, helper: Peer) -> None:
 
 
 def test_bridges(cli: Cli, helper: Peer) -> None:
-    helper.answers["POST /v1/join-bridge"] = 200, {"pending": []}
-    helper.answers["POST /v1/leave-bridge"] = 200, {"pending": []}
+    joined = {"bridge": "docker0", "vlan": 1, "nat": True, "already": False}
+    helper.answers["POST /v1/join-bridge"] = 200, joined
+    helper.answers["POST /v1/leave-bridge"] = 200, {"bridge": "docker0"}
 
     assert cli("join-bridge", "docker0", "--nat").out == "docker0 is joined to vlan 1, with NAT\n"
-    assert cli("join-bridge", "docker0", "--vlan", "10").code == 0
+    helper.answers["POST /v1/join-bridge"] = 200, joined | {"vlan": 10, "nat": False, "already": True}
+    assert cli("join-bridge", "docker0", "--vlan", "10").out == "docker0 is joined so already, to vlan 10\n"
     assert cli("leave-bridge", "docker0").out == "docker0 is on its own again\n"
     assert helper.bodies == [
         {"bridge": "docker0", "nat": True},

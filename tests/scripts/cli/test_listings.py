@@ -92,7 +92,7 @@ def test_somebody_else_there(cli: Cli, controller: Peer) -> None:
 
 
 def test_an_address_that_is_none(nobody: Cli) -> None:
-    for place in ("10.0.0.3:8080", "https://10.0.0.3", "http://:99999", "http://"):
+    for place in ("10.0.0.3:8080", "ftp://10.0.0.3", "http://:99999", "http://"):
         ran = Cli(nobody.env | {"CONTAINET_CONTROLLER": place})("hosts")
 
         assert (ran.code, place in ran.err) == (2, True)
