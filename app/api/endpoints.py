@@ -146,5 +146,5 @@ def _shape(view: EndpointView) -> Endpoint:
         behind=view.behind,
         state=view.state,
         why=view.why,
-        labels=view.labels,
+        labels=dict(view.labels),
     )

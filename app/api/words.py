@@ -86,7 +86,8 @@ def shown(given: object) -> str:
     """A value as it is quoted back: texts in quotes and shortened, whole structures by their kind."""
     match given:
         case str():
-            return f"“{given[:40]}{'…' if len(given) > 40 else ''}”"
+            short = given[:40].encode(errors="replace").decode()  # JSON may hold half a character (\\ud800)
+            return f"“{short}{'…' if len(given) > 40 else ''}”"
         case list() | tuple():
             return "a list"
         case dict():

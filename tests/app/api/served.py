@@ -19,6 +19,7 @@ def beat() -> bool:
 
 
 def main() -> None:
+    eventlet.monkey_patch()  # as in the controller
     files = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     server.BODY_TIMEOUT = 1.0

@@ -155,6 +155,13 @@ def test_json_that_is_none(refused: Refused, body: str, said: str) -> None:
     assert said in problem["detail"]
 
 
+@pytest.mark.parametrize("place", ['{"networks": {"\\ud800": {"vlan": 1}}}', '{"\\ud800": 1}'])
+def test_half_a_character(refused: Refused, place: str) -> None:
+    problem = refused(422, "invalid", "PUT", "/v1/policy", body=place, content_type="application/json")
+
+    assert "\ud800" not in problem["detail"]
+
+
 def test_bytes_that_are_no_text(refused: Refused) -> None:
     refused(400, "not-text", "PUT", "/v1/policy", body=b"a: \xff", content_type="application/yaml")
 

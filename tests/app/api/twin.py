@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
+from types import MappingProxyType
 
 from app.desk import Change, Desk, EndpointView, HostView, LiveFlow, RefusedError
 from app.policy import Assignment, Match, Policy
@@ -235,7 +236,7 @@ class Twin:
             role=report.role,
             behind=report.behind,
             state="pending" if key.host in self.away else "up",
-            labels=report.labels,
+            labels=MappingProxyType(report.labels),
         )
 
 
