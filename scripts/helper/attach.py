@@ -64,7 +64,7 @@ class Attach:
                 self._host.forget(key)
                 self._channel.mark_changes()
                 raise
-            log.info("%s (%s) is connected as %s", key, container.name, admission.address)
+            log.info("%s (%s) is connected as %s", key.brief, container.name, admission.address)
             return self._answer(key, admission, outcome, already=False)
 
     def disconnect(self, asked: Disconnect) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Attach:
                 outcome = self._channel.tell(key, 0)
             removed.append(f"{record.name}:{key.interface}")
             pending |= {self._host.config.host} if outcome is None else set(outcome.pending)
-            log.info("%s (%s) is disconnected", key, record.name)
+            log.info("%s (%s) is disconnected", key.brief, record.name)
         return {"removed": removed, "pending": sorted(pending)}
 
     def wait(self, asked: Wait) -> dict[str, Any]:

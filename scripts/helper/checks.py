@@ -44,14 +44,14 @@ def refuse_difference(name: str, asked: Connect, key: Key, record: EndpointRecor
     """Connected already: with these arguments, or RefusedError that names the difference."""
     up_kbps, down_kbps = asked.kbps
     differences = [
-        f"{what} is {there}, not {said}"
+        f"{what} is {there}, asked for is {said}"
         for what, there, said in (
             ("address", str(record.address) if asked.has_prefix else str(record.address.ip), asked.address),
-            ("vlan", record.vlan or "not set", asked.vlan or "not set"),
+            ("vlan", record.vlan or "none", asked.vlan or "none"),
             ("up", format_rate(record.up_kbps), format_rate(up_kbps)),
             ("down", format_rate(record.down_kbps), format_rate(down_kbps)),
-            ("gateway", str(record.gateway or "not set"), str(asked.gateway or "not set")),
-            ("bridge", record.behind or "not set", asked.bridge or "not set"),
+            ("gateway", str(record.gateway or "none"), str(asked.gateway or "none")),
+            ("bridge", record.behind or "none", asked.bridge or "none"),
         )
         if there != said
     ]

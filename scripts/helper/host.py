@@ -21,6 +21,7 @@ from scripts.helper.endpoints import VETH, Endpoints, devices, healthy
 from scripts.helper.gateways import Gateways, gateway_key
 from scripts.helper.joins import Joins
 from scripts.helper.nat import Nat, NatError
+from scripts.helper.neighbours import Neighbours
 from scripts.helper.netns import PlumbError
 from scripts.helper.problem import RefusedError
 from scripts.helper.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
@@ -39,6 +40,7 @@ class Host:
         self.config, self.vswitch = config, vswitch
         self._lock = threading.RLock()
         self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
+        self._neighbours = Neighbours(config.vtep)
         self._nat = Nat()
         self._natted: set[IPv4Network] | None = None  # None: not known, so to be said again
 
@@ -71,6 +73,11 @@ class Host:
                     work()
                 except (PlumbError, VswitchError, NatError) as error:
                     log.warning("%s", error)
+
+    def remind_neighbours(self) -> None:
+        """The other ends of the tunnels stay known."""
+        with self._lock:
+            self._neighbours.remind()
 
     def inner_mtu(self) -> int:
         """Bytes that fit through any tunnel from here."""
@@ -129,6 +136,7 @@ class Host:
                 self.vswitch.add_tunnel_port(
                     name, peer.tunnel.value, str(peer.remote), str(self.config.vtep), peer.peer
                 )
+            self._neighbours.meet(peer.remote for peer in peers)
 
     def set_gateway(self, want: GatewayWant) -> Key:
         """The gateway of a network is here, or is not; the endpoint that it is."""
@@ -233,12 +241,12 @@ class Host:
 
     def _settle(self, key: Key, found: Container | None) -> None:
         if found is None:
-            log.info("%s is removed: its record goes", key)
+            log.info("%s is removed: its record goes", key.brief)
             self.endpoints.forget(key)
             return
         record = self.endpoints.records()[key]
         if record.name != found.name:
-            log.info("%s is called %s now, not %s", key, found.name, record.name)
+            log.info("%s is called %s now, not %s", key.brief, found.name, record.name)
             record = record.model_copy(update={"name": found.name, "labels": bounded_labels(found.labels)})
             self.endpoints.write(key, record)
         if found.netns is None:
@@ -246,7 +254,7 @@ class Host:
         elif not self.endpoints.plugged(key, record, found.netns):
             self.endpoints.unplug(key, record)
             self.endpoints.plug(key, record, found.netns, new=False)
-            log.info("%s (%s) has its interface back: %s", key, record.name, record.address)
+            log.info("%s (%s) has its interface back: %s", key.brief, record.name, record.address)
 
     def unplug_stale(self, container: str) -> None:
         """Take away the ports of this container whose device is gone, where Docker cannot say how it is with it."""

@@ -34,6 +34,12 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return "/".join(self)
 
+    @property
+    def brief(self) -> str:
+        """The key as logs say it: Docker's ids as short as Docker shows them."""
+        container = self.container if ":" in self.container else self.container[:12]
+        return f"{container}/{self.interface}"
+
     @classmethod
     def parse(cls, text: str) -> "Key":
         """Read `<container>/<ifname>`."""

@@ -135,7 +135,7 @@ class Channel:
                 except StaleSessionError as error:
                     self._lost(session, str(error))
                 except AwayError as error:
-                    log.warning("%s could not be told: %s", subject, error)
+                    log.warning("%s could not be told: %s", subject.brief, error)
                     with self._changed:
                         self._dirty[subject] = time.monotonic() + RETELL_S
                     return None
@@ -168,7 +168,7 @@ class Channel:
             refused = self.refused.pop(subject, None)
             if why is not None:
                 if why != refused:
-                    log.error("The controller refuses %s: %s", subject, why)
+                    log.error("The controller refuses %s: %s", subject.brief, why)
                 self.refused[subject] = why
             elif not isinstance(event, EndpointDown):
                 self._told[subject] = event.endpoint if isinstance(event, EndpointUp) else dict(event.tunnels)
@@ -199,9 +199,9 @@ class Channel:
             try:
                 self.tell(subject, 0)
             except RefusedError:
-                log.debug("%s is refused", subject)  # said in full when it became so
+                log.debug("%s is refused", subject.brief)  # said in full when it became so
             except (VswitchError, PlumbError) as error:
-                log.warning("How it is with %s cannot be found out now: %s", subject, error)
+                log.warning("How it is with %s cannot be found out now: %s", subject.brief, error)
 
     def _next_marked(self) -> Key | None:
         now = time.monotonic()
@@ -260,7 +260,7 @@ class Channel:
             self._changed.notify_all()
         log.info("The controller at %s has what is here; session %d", self._controller.url, welcome.session)
         for key, why in self.refused.items():
-            log.error("The controller refuses %s: %s", key, why)
+            log.error("The controller refuses %s: %s", key.brief, why)
         self.mark_changes()
 
     def _lost(self, session: int | None, why: str) -> None:

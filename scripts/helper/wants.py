@@ -14,9 +14,7 @@ from scripts.helper.record import Key
 from scripts.helper.report import Channel
 from scripts.helper.vswitch import VswitchError
 
-# The controller may answer a report only when all its wants are done, and this one is not done yet: so no longer than
-# a report takes to get there.
-REPORTED_S = 0.25
+REPORTED_S = 2.0  # for the report that goes before a done; the controller answers that one at once
 
 log = logging.getLogger(__name__)
 
