@@ -97,6 +97,7 @@ class Keeper:
         """Whatever went, or was left behind, without anybody saying so."""
         self._host.restore()
         self._host.sweep_devices()
+        self._host.remind_neighbours()
         concerned = set(self._host.endpoints.unsettled(devices())) | set(self._again)
         concerned |= {key.container for key in self._host.endpoints.records() if key.container.startswith(NETNS)}
         self.look_at(concerned)
