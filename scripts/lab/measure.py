@@ -12,6 +12,8 @@ from scripts.lab.image import NAMES
 from scripts.lab.machine import Machine
 from scripts.lab.plan import LabError
 
+LISTENING = ":1451 .* 0A "  # a socket of /proc/net/tcp on port 5201, iperf3's, in state LISTEN
+FIXED = ("--net=none", "--cap-add=NET_ADMIN")  # without which the kernel does not let iperf3 choose cubic
 IPERF_S = 10  # what iperf3 may take beside the time of its stream
 
 
@@ -49,7 +51,7 @@ class Stream:
 
 def start_box(host: Machine, name: str, *options: str) -> Box:
     """A container of the lab's image without a network, doing nothing until it is told to."""
-    host.exec("docker", "run", "--detach", "--net=none", "--name", name, *options, NAMES[0], "sleep", "100000")
+    host.exec("docker", "run", "--detach", *FIXED, "--name", name, *options, NAMES[0], "sleep", "100000")
     return Box(host, name)
 
 
@@ -76,7 +78,7 @@ def serving(box: Box) -> Iterator[None]:
     pid = server.stdout.strip()
     try:
         deadline = time.monotonic() + 5
-        while box.exec("nc", "-z", "127.0.0.1", "5201", check=False).returncode != 0:
+        while box.exec("grep", "-q", LISTENING, "/proc/net/tcp", "/proc/net/tcp6", check=False).returncode != 0:
             if time.monotonic() > deadline:
                 raise LabError(f"the iperf3 server in {box.name} does not serve")
             time.sleep(0.05)
