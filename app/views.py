@@ -133,7 +133,8 @@ def _owner_name(
     if kind == "endpoint":
         name = full_name(EndpointKey(*name.split("/", 2)), reports)
     elif kind == "network":
-        name = next((n for n, rule in policy.networks.items() if str(rule.segment) == name), f"vlan{name}")
+        named = (n for n, rule in policy.networks.items() if str(rule.segment) == name)
+        name = next(named, None) or policy.network(int(name))[0]  # without a name the vni is the vlan
     return kind, name
 
 

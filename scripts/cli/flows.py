@@ -80,6 +80,6 @@ def _rate(entry: Entry, before: Mapping[Key, int], seconds: float) -> float | No
 
 def _row(entry: Entry, *rate: float | None) -> tuple[object, ...]:
     owner = entry["owner"]
-    why = f"{owner['kind']} {owner['name']}" if owner else entry["feature"] or "not ours"
+    why = " ".join(filter(None, (owner["kind"], owner["name"]))) if owner else "not ours"
     what = entry["bytes"], why, entry["match"], entry["actions"]
     return entry["host"], entry["table"], entry["priority"], entry["packets"], *rate, *what

@@ -73,7 +73,7 @@ def status(name: str, output: str) -> None:
 
 @command(
     "exec",
-    "lab exec h1 -- docker run -d --net=none --name web1 containet-lab",
+    "lab exec h1 -- docker run -d --net=none --name web1 lab sleep 1000",
     "lab exec h1 -- containet connect web1 172.15.42.100/24",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
