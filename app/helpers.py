@@ -63,6 +63,7 @@ class Line:
 
     def _stream(self, session: int, stream: int) -> Iterator[Want | None]:
         try:
+            yield None  # at once, so that the helper knows that the stream is open
             while self.session == session and self.streams == stream:
                 if self.outgoing:
                     yield self.outgoing.pop(next(iter(self.outgoing)))
