@@ -13,9 +13,9 @@ from os_ken.ofproto import ofproto_v1_5
 from app import config
 from app.api import stats
 from app.api.server import serve
-from app.connections import Connections
-from app.flow_desc import parse_late
-from app.mends import mend_parser
+from app.openflow.connections import Connections
+from app.openflow.flow_desc import parse_late
+from app.openflow.mends import mend_parser
 from app.owner import Owner
 from app.store.sqlite import SqliteStore, StoreError
 

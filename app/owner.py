@@ -12,16 +12,16 @@ from typing import TypeVar
 from os_ken.lib import hub
 
 from app import views
-from app.codec import LiveEntry
 from app.config import Config
 from app.desk import Change, EndpointView, HostView, LiveFlow, RefusedError
 from app.helpers import Line, Lines
+from app.openflow.codec import LiveEntry
+from app.openflow.switch import Switch
 from app.policy import Assignment, Match, Policy
 from app.progress import Progress
 from app.registry import Registry
 from app.rollout import Rollout
 from app.store import Store
-from app.switch import Switch
 from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
 from flows.model import EndpointKey, Intent, Role
 from flows.transition import touched

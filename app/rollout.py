@@ -12,7 +12,7 @@ from typing import Protocol
 
 from os_ken.lib import hub
 
-from app.switch import RefusedFlowsError, SwitchGoneError
+from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from flows.diff import Plan, apply, plan
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from app.codec import LiveEntry
 from app.desk import EndpointView, LiveFlow, RefusedError
+from app.openflow.codec import LiveEntry
 from app.placement import Arrangement, place
 from app.policy import Policy
 from app.wire import EndpointReport

@@ -17,7 +17,7 @@ from os_ken.ofproto import ofproto_v1_5_parser as parser
 from app.api import body
 from app.api.problems import App
 from app.desk import RefusedError
-from app.mends import mend_parser
+from app.openflow.mends import mend_parser
 from app.ryu13 import asked, flow_words, table_words, words
 from app.ryu13.asked import FlowFilter
 

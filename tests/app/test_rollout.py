@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.rollout import Rollout
-from app.switch import RefusedFlowsError, SwitchGoneError
 from flows.diff import Plan, apply
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent

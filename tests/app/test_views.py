@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.codec import LiveEntry
 from app.desk import RefusedError
+from app.openflow.codec import LiveEntry
 from app.policy import Policy
 from app.views import full_name, is_for, live_flow, resolve, said
 from app.wire import EndpointReport

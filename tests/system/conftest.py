@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from app.switch import Switch
+from app.openflow.switch import Switch
 from tests.system.controller import Controller
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"

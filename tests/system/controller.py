@@ -11,10 +11,10 @@ from os_ken.controller.ofp_handler import OFPHandler
 from os_ken.lib import hub
 from os_ken.ofproto import ofproto_protocol, ofproto_v1_5
 
-from app.connections import Connections
-from app.flow_desc import parse_late
-from app.mends import mend_parser
-from app.switch import Switch
+from app.openflow.connections import Connections
+from app.openflow.flow_desc import parse_late
+from app.openflow.mends import mend_parser
+from app.openflow.switch import Switch
 
 PATIENCE_S = 10
 ANSWERS = [

@@ -7,8 +7,8 @@ import time
 import pytest
 from os_ken.lib import hub
 
-from app import switch as room
-from app.switch import Switch, SwitchGoneError
+from app.openflow import switch as room
+from app.openflow.switch import Switch, SwitchGoneError
 from flows.flow import Contents
 from tests.system.conftest import Sandbox
 from tests.system.controller import Controller

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from os_ken.lib import hub
 
-from app import switch as room
-from app.switch import RefusedFlowsError, Switch
+from app.openflow import switch as room
+from app.openflow.switch import RefusedFlowsError, Switch
 from flows.cookie import Feature, pack
 from flows.diff import Plan, plan
 from flows.fields import (

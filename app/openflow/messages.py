@@ -6,7 +6,7 @@ from typing import Any
 
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
-from app.codec import Command, flow_mod
+from app.openflow.codec import Command, flow_mod
 from flows.flow import Flow, MeterEntry
 
 _HEADER = struct.Struct(ofp.OFP_HEADER_PACK_STR)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from os_ken.controller.handler import DEAD_DISPATCHER
 from os_ken.lib import hub
 
-from app.switch import Switch
+from app.openflow.switch import Switch
 
 LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from app.bundle import Bundle, BundleError, Send, State
+from app.openflow.bundle import Bundle, BundleError, Send, State
 
 
 def test_what_nobody_refuses_is_committed() -> None:

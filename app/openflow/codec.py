@@ -22,8 +22,8 @@ from os_ken.ofproto import nicira_ext as nx
 from os_ken.ofproto import ofproto_common
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
-from app import oxm
-from app.oxm import NotOurs
+from app.openflow import oxm
+from app.openflow.oxm import NotOurs
 from flows.cookie import MAGIC, MAGIC_MASK
 from flows.fields import Term
 from flows.flow import Action, Flow, Goto, Meter, Move, Output, OutputBy, Set, in_order

@@ -17,11 +17,11 @@ from typing import Any
 from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
-from app import messages
-from app.bundle import Bundle, Send, State
-from app.codec import OURS, Command, LiveEntry, entries, flow_from
-from app.listing import live_from
-from app.messages import BundleCommand, MeterCommand
+from app.openflow import messages
+from app.openflow.bundle import Bundle, Send, State
+from app.openflow.codec import OURS, Command, LiveEntry, entries, flow_from
+from app.openflow.listing import live_from
+from app.openflow.messages import BundleCommand, MeterCommand
 from flows.cookie import MAGIC_MASK
 from flows.diff import Plan
 from flows.flow import Contents, Flow, MeterEntry

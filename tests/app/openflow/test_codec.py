@@ -9,10 +9,10 @@ from os_ken.ofproto import nicira_ext, ofproto_parser, ofproto_protocol
 from os_ken.ofproto import ofproto_v1_5 as ofp
 from os_ken.ofproto import ofproto_v1_5_parser as parser
 
-from app import codec, messages
-from app.codec import Command, flow_from, flow_mod
-from app.flow_desc import LateFlowDesc
-from app.messages import BundleCommand, MeterCommand
+from app.openflow import codec, messages
+from app.openflow.codec import Command, flow_from, flow_mod
+from app.openflow.flow_desc import LateFlowDesc
+from app.openflow.messages import BundleCommand, MeterCommand
 from flows.cookie import MAGIC_MASK, Feature, pack
 from flows.fields import ARP_OP, ARP_TPA, ETH_ARP, ETH_DST, ETH_SRC, IN_PORT, OUT, SEGMENT, SENDER, TUN_ID
 from flows.flow import Flow, Goto, Meter, MeterEntry, Move, Output, OutputBy, Set, flow

@@ -1,0 +1,1 @@
+"""The OpenFlow room: flows to bytes and back, and one connected bridge."""
