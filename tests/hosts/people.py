@@ -1,0 +1,103 @@
+"""What people do on the hosts of a lab, and what they can see there."""
+
+import json
+import re
+from typing import Any
+
+from scripts.lab import Lab, Machine
+from scripts.lab.command import poll
+from scripts.lab.measure import Box
+
+SOON_S = 20.0
+
+
+def containet(host: Machine, *words: str, code: int = 0, text: str = "") -> str:
+    """Everything that the command says, which must end with this code."""
+    done = host.exec("containet", *words, text=text, check=False, seconds=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == code, f"containet {' '.join(words)} ended with {done.returncode}, not {code}:\n{said}"
+    return said
+
+
+def connect(box: Box, address: str, *options: str, code: int = 0) -> str:
+    """`containet connect`, on the container's host."""
+    return containet(box.host, "connect", box.name, address, *options, code=code)
+
+
+def endpoints(lab: Lab) -> dict[str, dict[str, Any]]:
+    """The controller's endpoints by `name:interface`."""
+    return {f"{found['name']}:{found['interface']}": found for found in lab.ask("/v1/endpoints")[1]}
+
+
+def soon(done: Any, what: str, seconds: float = SOON_S) -> None:
+    """It becomes so in time."""
+    assert poll(done, seconds), f"not within {seconds:g} s: {what}"
+
+
+def interface(box: Box, name: str = "eth0") -> dict[str, Any]:
+    """The container's interface: index, MAC, MTU, IPv4 address with prefix, how often its link came or went."""
+    said = box.exec("sh", "-c", f"ip address show {name}; cat /sys/class/net/{name}/carrier_changes").stdout
+    found = re.search(r"^(\d+): .* mtu (\d+) .*link/ether (\S+) .*inet (\S+) ", said, re.DOTALL)
+    assert found, said
+    return {
+        "index": int(found[1]),
+        "mtu": int(found[2]),
+        "mac": found[3],
+        "address": found[4],
+        "carrier_changes": int(said.split()[-1]),
+    }
+
+
+def in_network_of(box: Box, *argv: str, check: bool = True) -> str:
+    """What a program of the host prints in the container's network."""
+    pid = box.host.exec("docker", "inspect", "--format={{.State.Pid}}", box.name).stdout.strip()
+    return box.host.exec("nsenter", f"--net=/proc/{pid}/ns/net", *argv, check=check).stdout
+
+
+def has_interface(box: Box, name: str = "eth0") -> bool:
+    """Whether the container runs and has it."""
+    return box.exec("ip", "link", "show", name, check=False).returncode == 0
+
+
+def flows(host: Machine) -> list[str]:
+    """The flows of the host's bridge, without counters."""
+    said = host.exec("ovs-ofctl", "-O", "OpenFlow15", "--names", "--no-stats", "dump-flows", "br-int").stdout
+    return sorted(line.strip() for line in said.splitlines() if "OFPST_FLOW" not in line)
+
+
+def meters(host: Machine) -> list[str]:
+    """The meters of the host's bridge."""
+    said = host.exec("ovs-ofctl", "-O", "OpenFlow15", "dump-meters", "br-int").stdout
+    return sorted(line for line in said.splitlines() if "OFPST_METER" not in line)
+
+
+def devices(host: Machine) -> list[str]:
+    """The network devices of the host."""
+    return sorted(link["ifname"] for link in json.loads(host.exec("ip", "-json", "link").stdout))
+
+
+def database(host: Machine) -> list[str]:
+    """What the host's OVSDB says of bridges, ports and interfaces that we made."""
+    asked = (
+        ("Bridge", "name,external_ids,ports"),
+        ("Port", "name,qos,external_ids"),
+        ("Interface", "name,type,options"),
+    )
+    dumps = [
+        host.exec("ovs-vsctl", "--format=csv", "--no-headings", f"--columns={columns}", "list", table).stdout
+        for table, columns in asked
+    ]
+    return sorted("".join(dumps).splitlines())
+
+
+def standing(lab: Lab) -> dict[str, Any]:
+    """All that a refusal must leave as it was."""
+    seen: dict[str, Any] = {resource: lab.ask(f"/v1/{resource}")[1] for resource in ("endpoints", "policy", "networks")}
+    for host in lab.hosts:
+        seen[host.name] = {
+            "flows": flows(host),
+            "meters": meters(host),
+            "devices": devices(host),
+            "database": database(host),
+        }
+    return seen
