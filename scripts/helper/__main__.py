@@ -85,7 +85,7 @@ def _serve(config: Config) -> None:
     channel.start()
     keeper.start()
     server = waitress.server.create_server(
-        application(Attach(host, docker, channel), Bridging(host, keeper), status),
+        application(Attach(host, docker, channel), Bridging(host, keeper, channel), status),
         unix_socket=config.socket,
         unix_socket_perms="600",
         threads=THREADS,

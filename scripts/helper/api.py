@@ -5,8 +5,8 @@
 | POST /v1/connect         | `Connect`     | `{"endpoint": {...}, "pending": [...], "already": bool}`            |
 | POST /v1/disconnect      | `Disconnect`  | `{"removed": ["web1:eth0"], "pending": [...]}`                      |
 | POST /v1/wait            | `Wait`        | `{"container", "interface", "pending": [...]}`                      |
-| POST /v1/join-bridge     | `JoinBridge`  | `{"bridge", "vlan", "nat", "already": bool}`                        |
-| POST /v1/leave-bridge    | `LeaveBridge` | `{"bridge"}`                                                        |
+| POST /v1/join-bridge     | `JoinBridge`  | `{"bridge", "vlan", "nat", "already": bool, "pending": [...]}`      |
+| POST /v1/leave-bridge    | `LeaveBridge` | `{"bridge", "pending": [...]}`                                      |
 | GET  /v1/endpoints       |               | a list of what is attached, plugged or not                          |
 | GET  /v1/status          |               | `{"host", "dpid", "vtep", "controller", "docker", "ovs", "why"}`    |
 

@@ -14,7 +14,9 @@ from scripts.helper.record import Key
 from scripts.helper.report import Channel
 from scripts.helper.vswitch import VswitchError
 
-REPORTED_S = 2.0  # for the report that goes before a done; the controller answers that one at once
+# For the report that goes before a done. The controller answers it at once; that something went it answers when that is
+# applied, for which it needs the done: so nothing is waited for then.
+REPORTED_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +73,9 @@ class Wants:
             return
         if isinstance(wanted, TunnelsWant):
             self._host.set_tunnels(wanted.peers)
-            subject = TUNNELS
+            subject, present = TUNNELS, True
         else:
-            subject = self._host.set_gateway(wanted)
+            subject, present = self._host.set_gateway(wanted), wanted.present
         channel.mark_changes()
-        channel.settled(subject, REPORTED_S)
+        if present:
+            channel.settled(subject, REPORTED_S)
