@@ -49,13 +49,12 @@ def lock(name: str, seconds: float = 120, waiting: Callable[[], None] = lambda: 
 
 
 def enlarge_buffers() -> None:
-    """Set the default receive buffer, and remember what it was, unless another lab did."""
+    """Set the default receive buffer, and remember what it was, if it is too small."""
     with lock("machine"):
-        if not BEFORE.exists():
-            before = BUFFER.read_text()
+        before = BUFFER.read_text()
+        if int(before) < BUFFER_SIZE:
             BEFORE.write_text(before)
-            if int(before) < BUFFER_SIZE:
-                BUFFER.write_text(str(BUFFER_SIZE))
+            BUFFER.write_text(str(BUFFER_SIZE))
 
 
 def give_back() -> None:

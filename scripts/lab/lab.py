@@ -14,7 +14,7 @@ from signal import Signals
 from typing import Any
 
 from scripts.lab import borrowed, engine, image, needs, ours, ovs, underlay
-from scripts.lab.command import environment
+from scripts.lab.command import environment, poll
 from scripts.lab.machine import Machine, keepers
 from scripts.lab.plan import CONTROLLER, OUTSIDE, UNDERLAY, LabError, Plan
 
@@ -28,6 +28,7 @@ ROLES: dict[str, Start] = {  # of a host, in the order in which they need each o
     "dockerd": engine.start_dockerd,
     "helper": ours.start_helper,
 }
+MEET_S = 30.0  # for switches and helpers to find the controller
 KINDS = {UNDERLAY: "plain", OUTSIDE: "plain", CONTROLLER: "controller"}
 
 
@@ -111,7 +112,13 @@ class Lab:
         say("the controller and the helpers")
         jobs = [partial(self.start, host.name, role) for host in self.hosts for role in ROLES]
         together([partial(self.start, CONTROLLER, CONTROLLER), *jobs])
-        ours.meet(self.plan)
+        together(partial(underlay.greet, self.plan, host) for host in self.hosts)
+        if not poll(lambda: not ours.lacking(self.plan), MEET_S):
+            raise LabError(
+                f"The lab is not whole after {MEET_S:g} s: {'; '.join(ours.lacking(self.plan))}. "
+                f"Does a firewall here keep out {self.plan.interface}? The controller and the helper of h1 said last:\n"
+                f"{self.controller.tail(CONTROLLER)}\n{self['h1'].tail('helper')}"
+            )
 
     def _switching(self, host: Machine) -> None:
         ovs.start_server(host, self.plan)

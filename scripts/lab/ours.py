@@ -7,7 +7,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from scripts.lab.command import poll
 from scripts.lab.engine import answers
 from scripts.lab.machine import Machine
 from scripts.lab.plan import BIN, CONTROLLER, LabError, Plan
@@ -79,27 +78,19 @@ def _healthy(plan: Plan) -> bool:
         return False
 
 
-def meet(plan: Plan, seconds: float = 30) -> None:
-    """Wait until every host is connected and linked with every other; raises LabError saying what is not."""
-    if not poll(lambda: not _lacking(plan), seconds):
-        raise LabError(
-            f"The lab is not whole after {seconds:g} s: {'; '.join(_lacking(plan))}. "
-            f"Does a firewall on this machine keep out {plan.interface}? The logs are below {plan.directory}."
-        )
-
-
-def _lacking(plan: Plan) -> list[str]:
+def lacking(plan: Plan) -> list[str]:
+    """What is still to come until every host is connected and linked with every other, in words."""
     try:
         known = {host["name"]: host for host in ask(plan, "/v1/hosts")[1]}
     except (OSError, ValueError) as error:
         return [f"the controller does not answer ({error})"]
-    lacking = []
+    found = []
     for name in plan.host_names:
         host = known.get(name, {"switch": "away", "helper": "away", "links": [], "pending": True, "errors": []})
-        lacking += [f"the {what} of {name} is away" for what in ("switch", "helper") if host[what] != "connected"]
+        found += [f"the {what} of {name} is away" for what in ("switch", "helper") if host[what] != "connected"]
         peers = {link["peer"] for link in host["links"]}
-        lacking += [f"{name} has no link to {peer}" for peer in plan.host_names if peer not in {*peers, name}]
-        lacking += [f"{name} says: {error}" for error in host["errors"]]
+        found += [f"{name} has no link to {peer}" for peer in plan.host_names if peer not in {*peers, name}]
+        found += [f"{name} says: {error}" for error in host["errors"]]
         if host["pending"]:
-            lacking.append(f"{name} has not all that is wanted of it")
-    return lacking
+            found.append(f"{name} has not all that is wanted of it")
+    return found

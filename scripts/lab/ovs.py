@@ -6,11 +6,10 @@ tunnels on other bridges go out through it. It must come before any tunnel.
 
 from scripts.lab.machine import Machine
 from scripts.lab.plan import OUTSIDE, UNDERLAY_MTU, Plan
-from scripts.lab.underlay import NIC, ip
+from scripts.lab.underlay import NIC, PHY, ip
 
 DATABASE = "/run/openvswitch/conf.db"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PHY = "br-phy"
 SERVER = (
     "ovsdb-server",
     DATABASE,

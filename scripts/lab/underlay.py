@@ -13,9 +13,11 @@ userspace datapath: those would never be filled in.
 from collections.abc import Mapping, Sequence
 
 from scripts.lab.command import command
+from scripts.lab.machine import Machine
 from scripts.lab.plan import CONTROLLER, OUTSIDE, UNDERLAY, UNDERLAY_MTU, WORLD, Plan
 
 NIC = "eth0"  # a machine's foot in the underlay
+PHY = "br-phy"  # the bridge that owns it, on a host
 
 
 def _within(pid: int | None) -> list[str]:
@@ -77,6 +79,17 @@ def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
         ip(keepers[host], ["link set lo up", f"link set {NIC} addrgenmode none up"])
     checksums_in_software(None, plan.interface)
     checksums_in_software(keepers[OUTSIDE], NIC)
+
+
+def greet(plan: Plan, host: Machine) -> None:
+    """Reach every other host once; raises LabError if one is not to be reached.
+
+    By ARP, from which the switch learns where its tunnels' other ends are: a userspace switch drops the packet for
+    which it has to ask, where a kernel would keep it meanwhile.
+    """
+    peers = (str(plan.address(name)) for name in plan.host_names if name != host.name)
+    once = f'for peer; do busybox arping -f -w 3 -I {PHY} "$peer" >&2 || exit; done'
+    host.exec("sh", "-c", once, "sh", *peers, seconds=60)
 
 
 def unwire(plan: Plan) -> None:

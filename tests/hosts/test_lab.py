@@ -9,15 +9,18 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
 import pytest
 
 from scripts.lab import Lab, LabError, Machine, down, status, up
+from scripts.lab.borrowed import BRANCH, BUFFER
 from scripts.lab.command import poll
 from scripts.lab.machine import keepers
 from scripts.lab.plan import BIN, LABS
+from scripts.lab.process import Process
 from tests.hosts.conftest import free_port
 
 NAME = f"own{os.getpid()}"
@@ -40,21 +43,40 @@ def said(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
 
 
+def parents() -> dict[int, int]:
+    return {int(pid): int(parent) for pid, parent in map(str.split, said("ps", "-e", "-o", "pid=,ppid=").splitlines())}
+
+
+def inhabitants(lab: Path) -> set[int]:
+    """The keepers of a lab and all that runs below them."""
+    parent, found = parents(), {keeper.pid for keeper in keepers(lab)}
+    while more := {pid for pid, above in parent.items() if above in found} - found:
+        found |= more
+    return found
+
+
+def namespaces(pids: set[int]) -> set[str]:
+    """The namespaces that these processes are in and we are not."""
+    ours = {str(link.readlink()) for link in Path("/proc/self/ns").iterdir()}
+    found: set[str] = set()
+    for pid in pids:
+        with suppress(OSError):  # it has ended meanwhile
+            found |= {str(link.readlink()) for link in Path(f"/proc/{pid}/ns").iterdir()}
+    return found - ours
+
+
 def belongings() -> set[str]:
-    """What a lab could leave on the machine."""
-    namespaces = said("lsns", "--noheadings", "--output", "NS,TYPE").splitlines()
-    links = [f"link {link['ifname']}" for link in json.loads(said("ip", "-json", "link"))]
-    mounts = [line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    cgroups = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup" in line]
-    branches = [str(path) for top in cgroups for path in Path(top).glob("containet-lab/**")]
-    sysctls = said("sysctl", "--all", "--pattern", r"^net\.core\.[rw]mem|ip_forward").splitlines()
-    processes = [
-        f"process {line}"
-        for line in said("ps", "-e", "--no-headers", "-o", "pid,args").splitlines()
-        if re.search(r"/run/containet-lab/|/containet-lab/", line)
-    ]
-    directories = [str(path) for path in LABS.glob("*")] + [str(LABS)] * LABS.exists()
-    return {*namespaces, *links, *mounts, *branches, *sysctls, *processes, *directories}
+    """What is on the machine that a lab could leave there; other people's labs, which may come and go, left out."""
+    others = [path for path in LABS.glob("*/") if path.name != NAME]
+    strange = {pid for other in others for pid in inhabitants(other)}
+    seen = namespaces({int(path.name) for path in Path("/proc").glob("[0-9]*")} - strange) - namespaces(strange)
+    links = {f"link {link['ifname']}" for link in json.loads(said("ip", "-json", "link"))}
+    mounts = {line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    tops = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup" in line}
+    branches = {str(path) for top in tops for path in Path(top).glob(f"{BRANCH}/{NAME}/**")}
+    directories = {str(path) for path in LABS.glob(NAME)}
+    machine = set() if others else {f"rmem_default {BUFFER.read_text()}", f"directory {LABS.exists()}"}
+    return seen | links - {f"link lab-{other.name}" for other in others} | mounts | branches | directories | machine
 
 
 def nothing_left(before: set[str]) -> None:
@@ -68,11 +90,14 @@ def test_down_leaves_nothing() -> None:
     for host in lab.hosts:
         host.exec("docker", "run", "--detach", "--net=none", "lab", "sleep", "1000")
         host.exec("ip", "netns", "add", "left-behind")
+    ran = [Process.of(pid) for pid in inhabitants(lab.plan.directory)]
+    assert len(ran) >= 20  # 5 keepers, 5 roles on each host, the controller, 2 containers and their shims
     assert belongings() - before
 
     down(NAME)
 
     nothing_left(before)
+    assert not [process for process in ran if process and process.alive]
 
 
 @pytest.mark.parametrize("stage", ["underlay/keeper.pid", "h1/keeper.pid", "h1/dockerd.pid", "h1/run/docker.sock"])
@@ -284,11 +309,11 @@ def test_containers_of_three_hosts_reach_each_other(lab: Lab) -> None:
 
     for host in lab.hosts:
         for address in addresses.values():
-            host.exec("docker", "exec", f"web-{host.name}", "ping", "-c", "2", "-W", "2", address)
+            host.exec("docker", "exec", f"web-{host.name}", "ping", "-c", "1", "-W", "2", address)
 
 
 def test_without_root_it_says_so() -> None:
-    if_nobody = (sys.executable, "-c", "import os; os.setuid(65534); from scripts.lab import up; up('nobody')")
+    if_nobody = (sys.executable, "-c", "import os; from scripts.lab import up; os.setuid(65534); up('nobody')")
     done = subprocess.run(if_nobody, capture_output=True, text=True, timeout=30, check=False)
 
     assert "takes root: use sudo" in done.stderr

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place of its own for labs' directories."""
     for room in (borrowed, plan):
         monkeypatch.setattr(room, "LABS", tmp_path / "labs")
+    monkeypatch.setattr(borrowed, "BEFORE", tmp_path / "labs/before")
+    monkeypatch.setattr(borrowed, "BUFFER", tmp_path / "rmem_default")
+    (tmp_path / "rmem_default").write_text("212992\n")
     return tmp_path / "labs"
 
 
@@ -31,6 +35,32 @@ def test_each_lab_gets_a_subnet_that_no_other_has(labs: Path) -> None:
 
     assert (first.index, second.index, third.index) == (0, 1, 0)
     assert Plan.load(json.loads((labs / "two/lab.json").read_text())) == second
+
+
+def test_the_last_lab_gives_the_buffer_back(labs: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        borrowed.with_subnet(Plan(name))
+        borrowed.enlarge_buffers()
+    shutil.rmtree(labs / "one")
+    borrowed.give_back()
+    assert (tmp_path / "rmem_default").read_text() == str(borrowed.BUFFER_SIZE)
+
+    shutil.rmtree(labs / "two")
+    borrowed.give_back()
+
+    assert (tmp_path / "rmem_default").read_text() == "212992\n"
+    assert not labs.exists()
+
+
+def test_a_larger_buffer_is_left_alone(labs: Path, tmp_path: Path) -> None:
+    (tmp_path / "rmem_default").write_text("33554432\n")
+    shutil.rmtree(borrowed.with_subnet(Plan("one")).directory)
+
+    borrowed.enlarge_buffers()
+    borrowed.give_back()
+
+    assert (tmp_path / "rmem_default").read_text() == "33554432\n"
+    assert not labs.exists()
 
 
 def test_a_lock_is_one_at_a_time() -> None:
