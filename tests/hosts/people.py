@@ -54,6 +54,12 @@ def in_network_of(box: Box, *argv: str, check: bool = True) -> str:
     return box.host.exec("nsenter", f"--net=/proc/{pid}/ns/net", *argv, check=check).stdout
 
 
+def shaped(box: Box, name: str = "eth0") -> str:
+    """The rate of the container's own shaper, as tc writes it; empty without one."""
+    found = re.search(r"rate (\S+)", in_network_of(box, "tc", "class", "show", "dev", name))
+    return found[1] if found else ""
+
+
 def has_interface(box: Box, name: str = "eth0") -> bool:
     """Whether the container runs and has it."""
     return box.exec("ip", "link", "show", name, check=False).returncode == 0
