@@ -46,7 +46,7 @@ class Bridging:
         return [key for key, report in reports if report.behind == bridge or key == bridge_key(bridge)]
 
     def _tell(self, keys: Iterable[Key]) -> list[str]:
-        """Tell how it is with these; the hosts that have it not yet. Once somebody is pending the rest is told later."""
+        """Tell how it is with these; the hosts that lack it yet. Once somebody is pending the rest is told later."""
         self._channel.mark_changes()
         for key in keys:
             try:

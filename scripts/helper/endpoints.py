@@ -6,7 +6,8 @@
 | stopped       | yes    | no                                                    |
 | is removed    | no     | no                                                    |
 
-What is kept in this process is only what can be had again: namespaces from Docker, rates in force from the controller.
+What is kept in this process is only what can be had again: namespaces from Docker, rates in force from the controller,
+ports from the database (a look at all of them costs 50 us each, so it is not done for every one).
 """
 
 import secrets
@@ -43,12 +44,26 @@ class Endpoints:
 
     def __init__(self, vswitch: Vswitch) -> None:
         self._vswitch = vswitch
+        self._ports: dict[Key, PortState] = {}  # as at the last look at all, and what was plugged since
         self._netns: dict[Key, str] = {}  # of those that are plugged
         self._rates: dict[Key, Rates] = {}  # in force, as the controller last said
 
     def records(self) -> dict[Key, EndpointRecord]:
         """All that is attached, plugged or not."""
         return endpoint_records(self._vswitch)
+
+    def look(self, ports: Iterable[PortState]) -> list[PortState]:
+        """Look at all ports of the bridge; the strays: no record is about them, or another port is for the same."""
+        records, strays = self.records(), []
+        self._ports = {}
+        for port in ports:
+            if port.endpoint:
+                key = Key.parse(port.endpoint)
+                if key in records and key not in self._ports:
+                    self._ports[key] = port
+                else:
+                    strays.append(port)
+        return strays
 
     def plug(self, key: Key, record: EndpointRecord, netns: str, *, new: bool) -> None:
         """Give the container its interface, and the bridge port and record; PlumbError or VswitchError, and no trace.
@@ -77,27 +92,34 @@ class Endpoints:
                 plumb.bridge_port(record.behind, host_end)
                 self._vswitch.write_record(*said)
             else:
-                self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
+                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
+                self._ports[key] = PortState(host_end, ofport, str(key), None, None, None)
             undo.pop_all()
         self._netns[key] = netns
 
     def plugged(self, key: Key, record: EndpointRecord, netns: str) -> bool:
         """Whether the container that lives in this namespace has its interface, and that its port."""
-        present = devices()
-        own = record.veth in present if record.behind else any(healthy(port, present) for port in self._ports(key))
-        if own and key.interface in plumb.interfaces(netns):
+        if self.whole(key, record, devices()) and key.interface in plumb.interfaces(netns):
+            before = self._netns.get(key)
             self._netns[key] = netns
+            if before != netns and key in self._rates:  # said while Docker could not say where
+                self.shape(key, self._rates[key])
             return True
         return False
 
     def unplug(self, key: Key, record: EndpointRecord | None) -> None:
         """Take port and veth away; the record stays."""
         self._netns.pop(key, None)
-        for port in self._ports(key):
-            self._vswitch.delete_port(port.name)
-            plumb.unplug(port.name)
+        if port := self._ports.get(key):
+            self.remove(port)
+            del self._ports[key]
         if record and record.veth:
             plumb.unplug(record.veth)
+
+    def remove(self, port: PortState) -> None:
+        """Take a port and its device away."""
+        self._vswitch.delete_port(port.name)
+        plumb.unplug(port.name)
 
     def forget(self, key: Key) -> None:
         """Take everything away, the record first: if the rest fails, what is left has no owner and is swept."""
@@ -120,55 +142,61 @@ class Endpoints:
         if record is None:
             return False
         self.set_rates(key, rates)
-        host_end = record.veth or next((port.name for port in self._ports(key)), None)
+        port = self._ports.get(key)
+        host_end = record.veth or (port and port.name)
         netns = self._netns.get(key)
         if host_end and netns:
             shaper.shape(netns, key.interface, host_end, **rates.model_dump())
         return True
 
     def unsettled(self, present: frozenset[str]) -> Iterator[str]:
-        """The containers of which something is plugged whose device is gone, or that no record is about."""
-        records = self.records()
-        for port in self._vswitch.ports().values():
-            if port.endpoint and (Key.parse(port.endpoint) not in records or not healthy(port, present)):
-                yield Key.parse(port.endpoint).container
-        for key, record in records.items():
-            if record.veth and key in self._netns and record.veth not in present:
+        """The containers of which something is plugged that does not work (any more)."""
+        for key, record in self.records().items():
+            if (key in self._netns or key in self._ports) and not self.whole(key, record, present):
                 yield key.container
 
     def host_ends(self) -> Iterator[str]:
         """The devices of this host that are in use."""
-        yield from (port.name for port in self._vswitch.ports().values() if port.endpoint)
+        yield from (port.name for port in self._ports.values())
         yield from (record.veth for record in self.records().values() if record.veth)
 
-    def orphans(self) -> Iterator[Key]:
-        """Ports that no record is about."""
-        records = self.records()
-        for port in self._vswitch.ports().values():
-            if port.endpoint and (key := Key.parse(port.endpoint)) not in records:
-                yield key
+    def report(
+        self, key: Key, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: frozenset[str]
+    ) -> EndpointReport | None:
+        """How it is with this one; None if it is not plugged. Arguments as for `reports`."""
+        record = self.records().get(key)
+        return None if record is None else self._report(key, record, joined, joins, present)
 
     def reports(
+        self, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: frozenset[str]
+    ) -> Iterator[EndpointReport]:
+        """Those that are plugged. `joined`: the ofport of each joined Linux bridge; what is behind has its vlan."""
+        for key, record in self.records().items():
+            if report := self._report(key, record, joined, joins, present):
+                yield report
+
+    def whole(self, key: Key, record: EndpointRecord, present: frozenset[str]) -> bool:
+        """Whether host end and port are there and work."""
+        if record.behind:
+            return record.veth in present
+        port = self._ports.get(key)
+        return port is not None and healthy(port, present)
+
+    def _report(
         self,
-        ports: Iterable[PortState],
+        key: Key,
+        record: EndpointRecord,
         joined: Mapping[str, int],
         joins: Mapping[str, JoinRecord],
         present: frozenset[str],
-    ) -> Iterator[EndpointReport]:
-        """Those that are plugged. `joined`: the ofport of each joined Linux bridge; what is behind has its vlan."""
-        ofports = {port.endpoint: port.ofport for port in ports if port.endpoint and healthy(port, present)}
-        for key, record in self.records().items():
-            if not record.behind:
-                ofport, vlan = ofports.get(str(key)), record.vlan
-            elif record.behind in joined and record.veth in present:
-                ofport, vlan = joined[record.behind], joins[record.behind].vlan
-            else:
-                continue
-            if ofport is not None:
-                yield _report(key, record, ofport, vlan)
-
-    def _ports(self, key: Key) -> list[PortState]:
-        return [port for port in self._vswitch.ports().values() if port.endpoint == str(key)]
+    ) -> EndpointReport | None:
+        if not self.whole(key, record, present):
+            return None
+        if record.behind:
+            ofport, vlan = joined.get(record.behind), joins[record.behind].vlan if record.behind in joins else None
+        else:
+            ofport, vlan = self._ports[key].ofport, record.vlan
+        return _report(key, record, ofport, vlan) if ofport is not None else None
 
 
 def _report(key: Key, record: EndpointRecord, ofport: int, vlan: int | None) -> EndpointReport:

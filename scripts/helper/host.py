@@ -17,7 +17,7 @@ from flows.table import Table
 from scripts.helper import plumb
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
-from scripts.helper.endpoints import VETH, Endpoints, devices, healthy
+from scripts.helper.endpoints import VETH, Endpoints, devices
 from scripts.helper.gateways import Gateways, gateway_key
 from scripts.helper.joins import Joins
 from scripts.helper.nat import Nat, NatError
@@ -55,6 +55,7 @@ class Host:
         with self._lock:
             self._natted = None
             self.restore()
+            self.endpoints.look(self.vswitch.ports().values())
 
     def restore(self) -> None:
         """Put right what went by itself: the bridge, gateways, pairs to joined bridges, NAT.
@@ -101,7 +102,7 @@ class Host:
         with self._lock:
             if subject == TUNNELS:
                 return TunnelsUp(tunnels=self.tunnels())
-            report = self.reports().get(subject)
+            report = self._report(subject)
         if report is None:
             return EndpointDown(container=subject.container, interface=subject.interface)
         return EndpointUp(endpoint=report)
@@ -110,13 +111,20 @@ class Host:
         """The endpoints that are plugged."""
         with self._lock:
             present, ports = devices(), self.vswitch.ports().values()
+            self.endpoints.look(ports)
             joined = self.joins.ofports(ports, present)
             found = [
-                *self.endpoints.reports(ports, joined, self.joins.records(), present),
+                *self.endpoints.reports(joined, self.joins.records(), present),
                 *self.joins.reports(joined),
                 *self.gateways.reports(ports, present),
             ]
         return {Key(report.container, report.interface): report for report in found}
+
+    def _report(self, key: Key) -> EndpointReport | None:
+        joins = self.joins.records()
+        if joins or key not in self.endpoints.records():
+            return self.reports().get(key)
+        return self.endpoints.report(key, {}, joins, devices())  # the usual case, without a look at all ports
 
     def tunnels(self) -> dict[str, int]:
         """The tunnel ports, by peer."""
@@ -230,21 +238,19 @@ class Host:
         `bridges`: the Linux bridge of each of Docker's networks.
         """
         with self._lock:
-            for key in [key for key in self.endpoints.records() if key.container == container]:
-                self._settle(key, found)
-            for key in [key for key in self.endpoints.orphans() if key.container == container]:
-                self.endpoints.unplug(key, None)
+            for key, record in self.endpoints.records().items():
+                if key.container == container:
+                    self._settle(key, record, found)
             if found is None or found.netns is None:
                 self.joins.drop(container)
             elif found.attachments and self.joins.records():
                 self.joins.note(found, bridges, self.inner_mtu())
 
-    def _settle(self, key: Key, found: Container | None) -> None:
+    def _settle(self, key: Key, record: EndpointRecord, found: Container | None) -> None:
         if found is None:
             log.info("%s is removed: its record goes", key.brief)
             self.endpoints.forget(key)
             return
-        record = self.endpoints.records()[key]
         if record.name != found.name:
             log.info("%s is called %s now, not %s", key.brief, found.name, record.name)
             record = record.model_copy(update={"name": found.name, "labels": bounded_labels(found.labels)})
@@ -257,17 +263,21 @@ class Host:
             log.info("%s (%s) has its interface back: %s", key.brief, record.name, record.address)
 
     def unplug_stale(self, container: str) -> None:
-        """Take away the ports of this container whose device is gone, where Docker cannot say how it is with it."""
+        """Take away what does not work of this container, where Docker cannot say how it is with it."""
         with self._lock:
             present = devices()
-            for port in self.vswitch.ports().values():
-                if port.endpoint and not healthy(port, present) and Key.parse(port.endpoint).container == container:
-                    self.endpoints.unplug(Key.parse(port.endpoint), None)
+            for key, record in self.endpoints.records().items():
+                if key.container == container and not self.endpoints.whole(key, record, present):
+                    self.endpoints.unplug(key, record)
 
-    def sweep_devices(self) -> None:
-        """Remove host ends that nobody uses: what a helper that was killed left behind."""
+    def sweep(self) -> None:
+        """Remove ports and host ends that belong to nothing: what a helper that was killed left behind."""
         with self._lock:
-            used = {*self.endpoints.host_ends(), *(p.name for p in self.vswitch.ports().values() if p.join)}
+            ports = self.vswitch.ports().values()
+            for port in self.endpoints.look(ports):
+                log.info("The port %s (%s) belongs to nothing: removed", port.name, port.endpoint)
+                self.endpoints.remove(port)
+            used = {*self.endpoints.host_ends(), *(port.name for port in ports if port.join)}
             for name in devices():
                 if is_host_end(name) and name not in used:
                     log.info("The device %s is used by nobody: removed", name)

@@ -84,7 +84,7 @@ class Keeper:
     def _sweep_for_ever(self) -> None:
         pause = threading.Event()
         was_connected = True
-        while not pause.wait(SWEEP_S):
+        while True:
             connected = self._host.vswitch.connected()
             if connected and not was_connected:
                 log.info("Open vSwitch is there again: everything is looked at")
@@ -92,11 +92,12 @@ class Keeper:
             if connected:
                 self._guarded(self.sweep)()
             was_connected = connected
+            pause.wait(SWEEP_S)
 
     def sweep(self) -> None:
         """Whatever went, or was left behind, without anybody saying so."""
         self._host.restore()
-        self._host.sweep_devices()
+        self._host.sweep()
         self._host.remind_neighbours()
         concerned = set(self._host.endpoints.unsettled(devices())) | set(self._again)
         concerned |= {key.container for key in self._host.endpoints.records() if key.container.startswith(NETNS)}
