@@ -169,16 +169,18 @@ class Owner:
 
         def job() -> Welcome:
             refused = self._registry.host_up(host, report)
-            session = self._lines.begin(host)
-            self._heard_of(host)
             self._lines.want(self._registry.snapshot(), self._registry.hosts)
+            session = self._lines.begin(host)  # after that, so that all of it is sent, rates of none too
+            self._heard_of(host)
             return Welcome(
                 session=session, refused={f"{key.container}/{key.interface}": why for key, why in refused.items()}
             )
 
         welcome = self._ask(lambda: self._then_aim(job))
-        bridge = self._bridges.get(report.dpid)
-        if bridge is not None and self._rollout.bridge(host) is not bridge:
+        before, bridge = self._rollout.bridge(host), self._bridges.get(report.dpid)
+        if before is not None and before is not bridge:
+            self._rollout.disconnected(host, before)
+        if bridge is not None and before is not bridge:
             self._rollout.connected(host, bridge)
         return welcome
 
@@ -250,17 +252,17 @@ class Owner:
         The job says whom it is about: all that share a segment with them must have it, even if nothing is new.
         """
 
-        def work() -> tuple[int, frozenset[str]]:
+        def work() -> tuple[int, frozenset[str], tuple[EndpointKey, ...]]:
             before = self._intent
-            about = self._then_aim(job)
+            about = tuple(self._then_aim(job))
             after = self._intent
             ends = (after.endpoints[key] for key in about if key in after.endpoints)
             peers = {peer.key.host for segment in {end.sends for end in ends} for peer in after.members[segment]}
-            return after.generation, touched(before, after) | peers
+            return after.generation, touched(before, after) | peers, about
 
-        generation, concerned = self._ask(work)
+        generation, hosts, keys = self._ask(work)
 
-        return Outcome(generation=generation, pending=self._progress.wait(concerned, generation, patience_s))
+        return Outcome(generation=generation, pending=self._progress.wait(hosts, keys, generation, patience_s))
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, policy = self._registry.reports, self.policy

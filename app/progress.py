@@ -1,12 +1,13 @@
 """How far everybody is: applied means that the switch *and* the helper have it, and nothing else may be called so."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from app.desk import HostView
 from app.helpers import Lines
 from app.rollout import Rollout
 from app.wire import HostUp
+from flows.model import EndpointKey
 
 
 class Progress:
@@ -18,22 +19,25 @@ class Progress:
 
     def applied(self, host: str, generation: int) -> bool:
         """Whether the host has everything of this generation."""
-        return self._rollout.stands(host, generation) and not self._lines[host].pending()
+        return self._settled(host, generation) and not self._lines[host].book.errors
 
-    def wait(self, hosts: Iterable[str], generation: int, patience_s: float) -> tuple[str, ...]:
-        """Until these hosts have this generation, but not for ever; those that have it not.
+    def wait(
+        self, hosts: Collection[str], keys: Collection[EndpointKey], generation: int, patience_s: float
+    ) -> tuple[str, ...]:
+        """Until these hosts have this generation, and these endpoints are where they should be, but not for ever.
 
-        Where some are away only they are named: it is for them that the others may be waiting.
+        Gives the hosts that have it not. Where some are away only they are named: it is for them that others wait.
         """
         deadline = time.monotonic() + patience_s
-        while True:
-            pending = tuple(sorted(host for host in hosts if not self.applied(host, generation)))
-            left = deadline - time.monotonic()
-            if not pending or left <= 0:
+        while (left := deadline - time.monotonic()) > 0:
+            if all(self._settled(host, generation) for host in hosts) and not self._rollout.unfinished(keys):
                 break
             self._rollout.wait(left)
-        away = tuple(host for host in pending if self._absence(host) is not None)
-        return away or pending
+        stuck = {key.host for key in self._rollout.unfinished(keys)}
+        pending = stuck | {host for host in hosts if not self.applied(host, generation)}
+        waited_for = self._rollout.target.hosts if stuck else pending
+        away = {host for host in waited_for if self._absence(host) is not None}
+        return tuple(sorted((away if pending else set()) or pending))
 
     def state(self, host: str, generation: int) -> tuple[str, str]:
         """`up`, `pending` or `away`, and why."""
@@ -57,6 +61,10 @@ class Progress:
             pending=not self.applied(name, generation),
             errors=(*line.book.errors.values(), *([refused] if refused else [])),
         )
+
+    def _settled(self, host: str, generation: int) -> bool:
+        """Whether there is nothing more to wait for: done, or known that it cannot be done."""
+        return self._rollout.stands(host, generation) and not self._lines[host].pending()
 
     def _absence(self, host: str) -> str | None:
         if self._rollout.bridge(host) is None:

@@ -6,6 +6,7 @@ is tried again at the next wake, at the latest after a second, and counts as awa
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,10 +18,11 @@ from flows.diff import Plan, apply, plan
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import FlowConflictError, compile_bridge
-from flows.transition import next_step, same, touched, unfinished
+from flows.transition import next_step, same, touched
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
+PUSH_S = 1.0  # how long the others wait for a switch
 
 
 class Bridge(Protocol):
@@ -50,6 +52,8 @@ class Station:
     bridge: Bridge | None = None
     installed: Contents | None = None
     behind: bool = True
+    busy: bool = False  # a push is under way
+    late: bool = False  # nobody waits for that push any more
     stands: int = -1
     error: str | None = None
 
@@ -62,6 +66,8 @@ class Rollout:
     ) -> None:
         self.current = start
         self.target = start
+        self._told = start  # what the helpers were told last
+        self._kept = start  # what the store knows to be agreed
         self._shapers = shapers
         self._agreed = agreed
         self._stations: dict[str, Station] = {}
@@ -111,8 +117,13 @@ class Rollout:
         station = self._stations.get(host)
         return station.error if station is not None else None
 
+    def unfinished(self, keys: Iterable[EndpointKey]) -> frozenset[EndpointKey]:
+        """Those of these endpoints that are not yet where they are wanted."""
+        current, target = self.current.endpoints, self.target.endpoints
+        return frozenset(key for key in keys if current.get(key) != target.get(key))
+
     def stands(self, host: str, generation: int) -> bool:
-        """Whether this host's switch has everything of this generation."""
+        """Whether this host's switch has every step of this generation that may be taken."""
         station = self._stations.get(host)
         return station is not None and not station.behind and station.stands >= generation
 
@@ -142,7 +153,7 @@ class Rollout:
     def advance(self) -> bool:
         """One step, on all switches; whether it changed anything, so that another may follow."""
         target, before = self.target, self.current
-        self._push_all(name for name, station in self._stations.items() if station.behind)
+        self._push_all()
         away = frozenset(name for name in target.hosts if not self._in_step(name))
         step = next_step(before, target, away)
         if not same(before, step):
@@ -150,13 +161,13 @@ class Rollout:
             self.current = step
             for name in touched(before, step) & self._stations.keys():
                 self._stations[name].behind = True
-            self._push_all(name for name, station in self._stations.items() if station.behind)
-            self._keep_agreed(before, step)
+            self._push_all()
         self.current = replace(step, generation=target.generation)
-        self._shapers.after(before, self.current)
-        waiting = {key.host for key in unfinished(self.current, target)}
-        for name, station in self._stations.items():
-            if not station.behind and name not in waiting:
+        self._keep_agreed()
+        self._shapers.after(self._told, self.current)
+        self._told = self.current
+        for station in self._stations.values():
+            if not station.behind:
                 station.stands = max(station.stands, target.generation)
         self.tell()
         return not same(before, step) or self.target is not target
@@ -165,23 +176,31 @@ class Rollout:
         station = self._stations.get(host)
         return station is not None and station.bridge is not None and not station.behind
 
-    def _push_all(self, hosts: Iterable[str]) -> None:
-        threads = [hub.spawn(self._push, host) for host in list(hosts) if self.bridge(host) is not None]
-        hub.joinall(threads)
+    def _push_all(self) -> None:
+        """Bring all that are behind to `current`. Who takes long is away for now, and wakes the loop when done."""
+        pushed = [station for host, station in self._stations.items() if self._begin_push(host, station)]
+        deadline = time.monotonic() + PUSH_S
+        while any(station.busy for station in pushed) and (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
+        for station in pushed:
+            station.late = station.busy
 
-    def _push(self, host: str) -> None:
-        station, step = self._stations[host], self.current
-        bridge = station.bridge
-        if bridge is None or host not in step.hosts:
-            return
-        installed = station.installed
+    def _begin_push(self, host: str, station: Station) -> bool:
+        if not station.behind or station.busy or station.bridge is None or host not in self.current.hosts:
+            return False
+        station.busy = True
+        hub.spawn(self._push, host, station, station.bridge)
+        return True
+
+    def _push(self, host: str, station: Station, bridge: Bridge) -> None:
+        step, sweeping, installed = self.current, self._sweeping, station.installed
         station.installed = None  # not known, until it is known again
         try:
             desired = compile_bridge(step, host)
             if installed is None:
                 installed = bridge.read()
             change = plan(installed, desired)
-            if not self._sweeping:
+            if not sweeping:
                 change = replace(change, delete=(), delete_meters=())
             if change:
                 LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
@@ -194,15 +213,25 @@ class Rollout:
             LOG.warning("%s: %s", host, error)
         else:
             if station.bridge is bridge:
-                station.installed = desired if self._sweeping else apply(installed, change)
-                station.behind, station.error = False, None
+                station.installed = desired if sweeping else apply(installed, change)
+                station.error = None
+                # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
+                station.behind = sweeping != self._sweeping or not (step is self.current or same(step, self.current))
+        finally:
+            station.busy = False
+            if station.late or station.bridge is not bridge:
+                station.late = False
+                self._wake.set()
+            self.tell()
 
-    def _keep_agreed(self, before: Intent, step: Intent) -> None:
+    def _keep_agreed(self) -> None:
         """Who sends elsewhere now, or is new: the store must know before the old segment is closed."""
+        before, step = self._kept.endpoints, self.current
         changed = [
             (key, endpoint.sends)
             for key, endpoint in step.endpoints.items()
-            if key not in before.endpoints or before.endpoints[key].sends != endpoint.sends
+            if key not in before or before[key].sends != endpoint.sends
         ]
         if changed:
             self._agreed(changed)
+        self._kept = step

@@ -72,9 +72,13 @@ class Book:
     standing: dict[str, Want] = field(default_factory=dict)
     acknowledged: dict[str, int] = field(default_factory=dict)  # key -> generation
     errors: dict[str, str] = field(default_factory=dict)
+    newest: int = -1  # generation of the intent that it follows
 
     def update(self, wanted: Mapping[str, Body], generation: int) -> list[Want]:
-        """This is all that is wanted now; the messages to send."""
+        """This is all that is wanted now; the messages to send. An intent older than the newest says nothing."""
+        if generation < self.newest:
+            return []
+        self.newest = generation
         messages = [self.put(key, body, generation) for key, body in wanted.items()]
         for key in [key for key in self.standing if key not in wanted]:
             body = self.standing[key].body
@@ -85,15 +89,21 @@ class Book:
         return [message for message in messages if message is not None]
 
     def put(self, key: str, body: Body, generation: int) -> Want | None:
-        """Want this one thing; the message to send, or None if it stands already or asks for nothing."""
+        """Want this one thing; the message to send, or None if it stands already.
+
+        Each body of a key has a generation of its own, so that a late done of an earlier one does not count. That a
+        new endpoint has no rates is said, since its record may hold some, but nobody waits for it.
+        """
         before = self.standing.get(key)
         if before is not None and before.body == body:
             return None
+        if before is not None:
+            generation = max(generation, before.generation + 1)
         want = self.standing[key] = Want(key=key, generation=generation, body=body)
         self.acknowledged.pop(key, None)
+        self.errors.pop(key, None)
         if before is None and isinstance(body, ShaperWant) and body.up_kbps is None and body.down_kbps is None:
             self.acknowledged[key] = generation
-            return None
         return want
 
     def done(self, done: Done) -> None:

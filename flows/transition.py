@@ -54,6 +54,7 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> 
     }
     hopeless = _hopeless(journeys, waits, away)
     ready = [j for j in journeys if j not in hopeless and not waits.get(j) and (j not in waits or j.goal not in gone)]
+    left = {segment for journey in journeys for segment in journey.segments if journey.leaves(segment)}
     goals = {
         key: journey.goal
         for journey in ready
@@ -66,6 +67,7 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> 
     endpoints = {
         key: _advance(current.endpoints[key], wanted, goals.get(key)) if key in current.endpoints else wanted
         for key, wanted in target.endpoints.items()
+        if key in current.endpoints or wanted.sends not in left
     }
     spoken = {segment for endpoint in endpoints.values() for segment in endpoint.receives}
     detours = {vni: Network(PIPELINE, "detour", 0, vni) for vni in spoken if vni in DETOURS}
@@ -81,7 +83,7 @@ def same(one: Intent, other: Intent) -> bool:
 def touched(one: Intent, other: Intent) -> frozenset[str]:
     """The hosts whose bridges may differ between the two: all that have a member in a segment where something does."""
     segments: set[int] = {vni for vni in one.networks.keys() | other.networks.keys() if _differs(one, other, vni)}
-    hosts = {name for name in other.hosts if one.hosts.get(name) != other.hosts[name]}
+    hosts = {name for name in one.hosts.keys() | other.hosts.keys() if one.hosts.get(name) != other.hosts.get(name)}
     for key in one.endpoints.keys() | other.endpoints.keys():
         before, after = one.endpoints.get(key), other.endpoints.get(key)
         if before != after:
@@ -90,11 +92,6 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
     members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
     changed_peers = {peer for name in hosts for peer in other.hosts if _peer_changed(one, other, name, peer)}
     return frozenset((hosts | {end.key.host for end in members} | changed_peers) & other.hosts.keys())
-
-
-def unfinished(step: Intent, target: Intent) -> frozenset[EndpointKey]:
-    """The endpoints that are not where the target has them."""
-    return frozenset(key for key, wanted in target.endpoints.items() if step.endpoints.get(key) != wanted)
 
 
 def _journeys(current: Intent, target: Intent) -> list[_Journey]:

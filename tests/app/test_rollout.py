@@ -1,9 +1,12 @@
 """The rollout with switches that fail: whatever happens, it ends where it should, and never flips too early."""
 
+import time
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.rollout import Rollout
@@ -11,6 +14,7 @@ from flows.diff import Plan, apply
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import compile_bridge
+from flows.transition import touched
 from tests.flows.intents import NAMES, endpoint, intent, intents, moved
 
 A, B = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0")
@@ -142,6 +146,78 @@ def test_leftovers_stay_until_the_intent_is_known_complete() -> None:
     again.sweep()
     again.advance()
     assert made.holds(empty)
+
+
+def test_leftovers_go_also_when_sweeping_begins_during_a_push() -> None:
+    rollout = Rollout(BEFORE, Quiet(), lambda _: None)
+
+    class Sweeping(Twin):
+        def apply(self, change: Plan) -> None:
+            super().apply(change)
+            rollout.sweep()
+
+    more = intent(*BEFORE.endpoints.values(), endpoint("h1", 3, 10), names=("h1", "h2"))
+    held = compile_bridge(more, "h1")
+    changed = next(key for key, flow in held.flows.items() if compile_bridge(BEFORE, "h1").flows.get(key) != flow)
+    twin = Sweeping(Contents({key: flow for key, flow in held.flows.items() if key != changed}, held.meters))
+    rollout.connected("h1", twin)
+    for _ in range(4):
+        rollout.advance()
+
+    assert twin.contents == compile_bridge(BEFORE, "h1")
+
+
+def test_a_switch_that_does_not_answer_holds_up_nobody_for_long() -> None:
+    made = bench(BEFORE)
+
+    class Silent(Twin):
+        def read(self) -> Contents:
+            hub.sleep(5)
+            raise SwitchGoneError("no answer")
+
+    made.rollout.connected("h2", Silent())
+    extra = endpoint("h1", 5, 30)
+    target = intent(*BEFORE.endpoints.values(), extra, names=("h1", "h2"), generation=2)
+    made.rollout.aim(target)
+    began = time.monotonic()
+    made.settle()
+
+    assert time.monotonic() - began < 3
+    assert made.rollout.stands("h1", 2)
+    assert not made.rollout.stands("h2", 2)
+
+
+def test_a_move_that_waits_does_not_make_all_else_wait() -> None:
+    made = bench(BEFORE)
+    made.rollout.disconnected("h2", made.twins["h2"])
+    made.rollout.aim(AFTER)
+    made.settle()
+    extra = endpoint("h1", 5, 30)
+
+    made.rollout.aim(intent(*AFTER.endpoints.values(), extra, names=("h1", "h2"), generation=9))
+    made.settle()
+
+    assert made.rollout.stands("h1", 9)
+    assert made.rollout.unfinished([extra.key, A]) == {A}
+
+
+def test_what_could_not_be_told_is_told_again() -> None:
+    told: list[frozenset[str]] = []
+
+    class Failing(Quiet):
+        def after(self, before: Intent, step: Intent) -> None:
+            told.append(touched(before, step))
+            if len(told) == 1:
+                raise OSError("disk full")
+
+    rollout = Rollout(intent(names=("h1",)), Failing(), lambda _: None)
+    rollout.connected("h1", Twin())
+    rollout.aim(intent(endpoint("h1", 1, 10), names=("h1",)))
+    with pytest.raises(OSError, match="disk full"):
+        rollout.advance()
+    rollout.advance()
+
+    assert told == [frozenset({"h1"}), frozenset({"h1"})]
 
 
 failures = st.lists(st.sampled_from([None, None, "gone", "refused"]), max_size=4)

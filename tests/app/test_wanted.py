@@ -48,13 +48,33 @@ def test_only_what_is_new_is_sent() -> None:
     assert second == []
 
 
-def test_no_rate_asks_for_nothing_unless_there_was_one() -> None:
+def test_that_there_is_no_rate_is_said_but_not_waited_for() -> None:
     book = Book()
     unlimited = intent(replace(WEB, up_kbps=None), names=("h1", "h2"))
 
-    assert RATES not in {want.key for want in book.update(wants(unlimited, "h1", 1450), 1)}
+    assert RATES in {want.key for want in book.update(wants(unlimited, "h1", 1450), 1)}
+    assert RATES not in {want.key for want in book.outstanding()}
     book.update(wants(PLAIN, "h1", 1450), 2)
-    assert RATES in {want.key for want in book.update(wants(unlimited, "h1", 1450), 3)}
+    book.update(wants(unlimited, "h1", 1450), 3)
+    assert RATES in {want.key for want in book.outstanding()}, "there was one, so it matters when it is gone"
+
+
+def test_a_late_done_of_an_earlier_body_does_not_count() -> None:
+    book = Book()
+    for rate in (100, 50, 800):
+        book.put(RATES, ShaperWant(container="c1", interface="eth0", up_kbps=rate), 2)
+
+    book.done(Done(key=RATES, generation=2))
+
+    assert book.outstanding()
+
+
+def test_an_older_intent_takes_nothing_back() -> None:
+    book = Book()
+    three = intent(WEB, names=("h1", "h2", "h3"), generation=2)
+    book.update(wants(three, "h1", 1450), 2)
+
+    assert book.update(wants(PLAIN, "h1", 1450), 1) == []
 
 
 def test_a_want_is_outstanding_until_its_own_generation_is_done() -> None:

@@ -1,6 +1,7 @@
 """The law of change: nothing lost that both sides allow, nothing delivered that neither does, at every moment."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations, product
 
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import compile_bridge
-from flows.transition import next_step, same, touched, unfinished
+from flows.transition import next_step, same, touched
 from tests.flows.fabric import BROADCAST, receivers
 from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, intents, moved
 
@@ -31,6 +32,10 @@ def steps(before: Intent, target: Intent, away: frozenset[str] = frozenset()) ->
         yield current, step
         current = step
     raise AssertionError("it does not end")
+
+
+def unfinished(step: Intent, target: Intent) -> set[EndpointKey]:
+    return {key for key, wanted in target.endpoints.items() if step.endpoints.get(key) != wanted}
 
 
 def bridges(step: Intent) -> dict[str, Contents]:
@@ -132,3 +137,30 @@ def test_nobody_comes_in_while_one_that_should_leave_cannot() -> None:
     target = moved(before, {A: 20, B: 30})
 
     assert next_step(before, target, frozenset({"h2"})).endpoints == before.endpoints
+
+
+def test_a_newcomer_does_not_meet_one_that_should_have_left() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10))
+    left = moved(before, {A: 20})
+    new = endpoint("h2", 3, 10)
+
+    step = next_step(before, intent(new, *left.endpoints.values()), frozenset({"h1"}))
+
+    assert new.key not in step.endpoints
+
+
+def test_the_address_of_one_that_cannot_leave_is_not_given_twice() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10))
+    left = moved(before, {A: 20})
+    heir = endpoint("h2", 1, 10, key=EndpointKey("h2", "new", "eth0"), owner=1999, ofport=9)
+
+    step = next_step(before, intent(heir, *left.endpoints.values()), frozenset({"h1"}))
+
+    compile_bridge(step, "h2")
+
+
+def test_the_peers_of_a_deleted_host_are_touched() -> None:
+    before = intent(endpoint("h1", 1, 10), names=("h1", "h2"))
+    after = replace(before, hosts={"h1": before.hosts["h1"]}, links=frozenset())
+
+    assert "h1" in touched(before, after)

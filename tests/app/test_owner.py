@@ -1,0 +1,136 @@
+"""The owner with everything behind it but the wire: when is a change called applied, and who is waited for."""
+
+from ipaddress import IPv4Address
+
+import pytest
+from os_ken.lib import hub
+
+from app.config import Config
+from app.desk import Change, RefusedError
+from app.owner import Owner
+from app.store.sqlite import SqliteStore
+from app.wire import Done, EndpointUp, HostUp
+from flows.model import Tunnel
+from tests.app.test_registry import host, report
+from tests.app.test_rollout import Twin
+
+
+class Switch(Twin):
+    """A switch with a dpid."""
+
+    def __init__(self, dpid: int) -> None:
+        super().__init__()
+        self.dpid = dpid
+
+
+class Bench:
+    """An owner, two hosts whose helpers do at once whatever is wanted, and their switches."""
+
+    def __init__(self) -> None:
+        config = Config(state=":memory:", tunnel=Tunnel.VXLAN, settle=60, wsapi_hosts=(), wsapi_port=0)
+        self.owner = Owner(config, SqliteStore(":memory:"))
+        self.owner.start()
+        self.switches = {1: Switch(1), 2: Switch(2)}
+        self.sessions = {
+            "h1": self.owner.host_up("h1", host(1, report(10))).session,
+            "h2": self.owner.host_up("h2", host(2, report(11))).session,
+        }
+        for switch in self.switches.values():
+            self.owner.switch_up(switch)  # type: ignore[arg-type]
+        for name, session in self.sessions.items():
+            hub.spawn(self._help, name, session)
+        hub.sleep(0.2)
+
+    def _help(self, name: str, session: int) -> None:
+        for want in self.owner.wants(name, session):
+            if want is not None:
+                self.owner.done(name, session, Done(key=want.key, generation=want.generation))
+
+    def up(self, at: str, number: int, **more: object) -> tuple[str, ...]:
+        """An endpoint comes; who is pending."""
+        event = EndpointUp(endpoint=report(number, **more))  # type: ignore[arg-type]
+        return self.owner.heard(at, self.sessions[at], event).pending
+
+    def lose(self, dpid: int) -> None:
+        """A switch goes away."""
+        self.owner.switch_down(self.switches[dpid])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_change_is_applied_when_all_have_it(bench: Bench) -> None:
+    outcome = bench.owner.assign(["web10", "web11"], Change(vlan=20, up="1mbit"))
+
+    assert outcome.pending == ()
+    assert {view.vlan for view in bench.owner.endpoints()} == {20}
+    assert {view.state for view in bench.owner.endpoints()} == {"up"}
+
+
+def test_who_is_away_is_named_and_catches_up(bench: Bench) -> None:
+    bench.lose(2)
+
+    assert bench.owner.assign(["web10", "web11"], Change(vlan=20)).pending == ("h2",)
+    assert bench.owner.assign(["web10", "web11"], Change(vlan=20)).pending == ("h2",), "said again, it is so still"
+
+    bench.owner.switch_up(bench.switches[2])  # type: ignore[arg-type]
+    hub.sleep(0.3)
+    assert bench.owner.assign(["web10", "web11"], Change(vlan=20)).pending == ()
+
+
+def test_an_attach_elsewhere_does_not_wait_for_an_old_move(bench: Bench) -> None:
+    bench.lose(2)
+    bench.owner.assign(["web10", "web11"], Change(vlan=20))
+
+    assert bench.up("h1", 12, vlan=33) == ()
+
+
+def test_the_address_of_one_that_cannot_leave_stops_no_host(bench: Bench) -> None:
+    bench.lose(1)
+    bench.owner.assign(["web10"], Change(vlan=20))
+
+    bench.up("h2", 10, container="new", name="new", ofport=30)
+
+    assert all(view.errors == () for view in bench.owner.hosts())
+
+
+def test_a_host_with_another_bridge_has_not_what_the_old_one_has(bench: Bench) -> None:
+    said = HostUp(dpid=99, vtep=IPv4Address(1), underlay_mtu=1500, endpoints=(report(10),))
+    bench.sessions["h1"] = bench.owner.host_up("h1", said).session
+    hub.spawn(bench._help, "h1", bench.sessions["h1"])
+
+    assert bench.up("h1", 12) == ("h1",)
+
+
+def test_a_want_that_failed_is_not_applied(bench: Bench) -> None:
+    bench.owner._lines["h1"].book.errors["shaper/c10/eth0"] = "no such device"
+
+    assert bench.owner.assign(["web10"], Change(vlan=20)).pending == ("h1",)
+    assert bench.owner.hosts()[0].errors == ("no such device",)
+
+
+def test_a_refused_change_changes_nothing(bench: Bench) -> None:
+    before = bench.owner.policy
+
+    with pytest.raises(RefusedError, match="web9"):
+        bench.owner.assign(["web10", "web9"], Change(vlan=20))
+
+    assert bench.owner.policy == before
+    assert {view.vlan for view in bench.owner.endpoints()} == {10}
+
+
+def test_a_host_that_is_connected_is_not_deleted(bench: Bench) -> None:
+    with pytest.raises(RefusedError, match="h1 is connected"):
+        bench.owner.forget_host("h1")
+
+
+def test_a_host_that_is_gone_is_deleted_with_all_it_had(bench: Bench) -> None:
+    bench.lose(2)
+    bench.owner.host_up("h2", host(2, report(11)))  # its stream is not open
+    hub.sleep(0)
+
+    assert bench.owner.forget_host("h2").pending == ()
+    assert [view.name for view in bench.owner.hosts()] == ["h1"]
+    assert [view.name for view in bench.owner.endpoints()] == ["web10"]
