@@ -16,7 +16,7 @@ from app.config import Config
 from app.desk import Change, EndpointView, HostView, LiveFlow, RefusedError
 from app.helpers import Line, Lines
 from app.openflow.codec import LiveEntry
-from app.openflow.switch import Switch
+from app.openflow.switch import Switch, SwitchGoneError
 from app.policy import Assignment, Match, Policy
 from app.progress import Progress
 from app.registry import Registry
@@ -55,8 +55,6 @@ class Owner:
         hub.spawn(self._work)
         hub.spawn(self._rollout.run)
         hub.spawn_after(self._config.settle, self._rollout.sweep)
-        if not self._unheard:
-            self._rollout.sweep()
 
     # What os-ken says
 
@@ -116,7 +114,12 @@ class Owner:
             self._known(host)
         names = [host] if host is not None else sorted(self._registry.hosts)
         found: dict[str, list[LiveEntry]] = {}
-        hub.joinall([hub.spawn(self._read, name, table, found) for name in names])
+        silent: list[str] = []
+        hub.joinall([hub.spawn(self._read, name, table, found, silent) for name in names])
+        if silent:
+            raise RefusedError(504, "switch-silent", silent[0], errors=silent)
+        if host is not None and host not in found:
+            raise RefusedError(409, "switch-away", f"the switch of {host} is not connected: see “containet hosts”")
         owner = None if key is None else self._registry.owner_of(key)
         owners = self._store.owners()
         return [
@@ -300,17 +303,22 @@ class Owner:
         return host
 
     def _heard_of(self, host: str) -> None:
-        self._unheard.discard(host)
-        if not self._unheard:
-            self._rollout.sweep()
+        """The last of the known hosts has reported: the intent is complete. If none was known, nobody can tell."""
+        if host in self._unheard:
+            self._unheard.remove(host)
+            if not self._unheard:
+                self._rollout.sweep()
 
     def _host_of(self, dpid: int) -> str | None:
         return next((name for name, report in self._registry.hosts.items() if report.dpid == dpid), None)
 
-    def _read(self, host: str, table: int | None, found: dict[str, list[LiveEntry]]) -> None:
+    def _read(self, host: str, table: int | None, found: dict[str, list[LiveEntry]], silent: list[str]) -> None:
         bridge = self._bridges.get(self._registry.hosts[host].dpid)
-        if bridge is not None:
-            found[host] = bridge.live(table)
+        try:
+            if bridge is not None:
+                found[host] = bridge.live(table)
+        except SwitchGoneError as error:
+            silent.append(str(error))
 
 
 def _follows_a_want(event: EndpointUp | EndpointDown | TunnelsUp) -> bool:

@@ -8,13 +8,13 @@ is tried again at the next wake, at the latest after a second, and counts as awa
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
-from flows.diff import Plan, apply, plan
+from flows.diff import Plan, apply, plan, spare, without
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import FlowConflictError, compile_bridge
@@ -47,10 +47,14 @@ class Shapers(Protocol):
 
 @dataclass
 class Station:
-    """One host's bridge. `installed` is None until it was read; `stands` the generation that it is known to have."""
+    """One host's bridge. `installed` is None until it was read; `stands` the generation that it is known to have.
+
+    `leftovers` are what was found there and is not wanted: it goes when sweeping begins, and not before.
+    """
 
     bridge: Bridge | None = None
     installed: Contents | None = None
+    leftovers: Contents = field(default_factory=Contents)
     behind: bool = True
     busy: bool = False  # a push is under way
     late: bool = False  # nobody waits for that push any more
@@ -199,9 +203,9 @@ class Rollout:
             desired = compile_bridge(step, host)
             if installed is None:
                 installed = bridge.read()
-            change = plan(installed, desired)
-            if not sweeping:
-                change = replace(change, delete=(), delete_meters=())
+                station.leftovers = without(installed, desired)
+            station.leftovers = Contents() if sweeping else without(station.leftovers, desired)
+            change = spare(plan(installed, desired), station.leftovers)
             if change:
                 LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
                 bridge.apply(change)
@@ -213,7 +217,7 @@ class Rollout:
             LOG.warning("%s: %s", host, error)
         else:
             if station.bridge is bridge:
-                station.installed = desired if sweeping else apply(installed, change)
+                station.installed = apply(installed, change)
                 station.error = None
                 # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
                 station.behind = sweeping != self._sweeping or not (step is self.current or same(step, self.current))

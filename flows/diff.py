@@ -1,6 +1,6 @@
 """Compare, don't remember: the smallest change that turns what a bridge holds into what it should hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.flow import Contents, Flow, MeterEntry
 
@@ -34,9 +34,29 @@ def plan(installed: Contents, desired: Contents) -> Plan:
     )
 
 
+def without(contents: Contents, other: Contents) -> Contents:
+    """What the first holds under no key of the other."""
+    return Contents(
+        {key: flow for key, flow in contents.flows.items() if key not in other.flows},
+        {meter: entry for meter, entry in contents.meters.items() if meter not in other.meters},
+    )
+
+
+def spare(change: Plan, kept: Contents) -> Plan:
+    """The same change, but what is kept is not deleted."""
+    if not kept.flows and not kept.meters:
+        return change
+    return replace(
+        change,
+        delete=tuple(flow for flow in change.delete if flow.key not in kept.flows),
+        delete_meters=tuple(meter for meter in change.delete_meters if meter not in kept.meters),
+    )
+
+
 def apply(installed: Contents, change: Plan) -> Contents:
     """What the bridge holds after the change."""
-    flows = {key: flow for key, flow in installed.flows.items() if key not in {gone.key for gone in change.delete}}
+    gone = {flow.key for flow in change.delete}
+    flows = {key: flow for key, flow in installed.flows.items() if key not in gone}
     flows.update((flow.key, flow) for flow in change.add)
     meters = {meter: entry for meter, entry in installed.meters.items() if meter not in change.delete_meters}
     meters.update((entry.meter, entry) for entry in change.add_meters + change.change_meters)

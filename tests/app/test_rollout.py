@@ -148,6 +148,15 @@ def test_leftovers_stay_until_the_intent_is_known_complete() -> None:
     assert made.holds(empty)
 
 
+def test_what_a_step_takes_away_goes_also_before_that() -> None:
+    made = bench(BEFORE, sweep=False)
+
+    made.rollout.aim(AFTER)
+    made.settle()
+
+    assert made.holds(AFTER)
+
+
 def test_leftovers_go_also_when_sweeping_begins_during_a_push() -> None:
     rollout = Rollout(BEFORE, Quiet(), lambda _: None)
 

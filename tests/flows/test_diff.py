@@ -1,6 +1,6 @@
 from hypothesis import given, settings
 
-from flows.diff import Plan, apply, plan
+from flows.diff import Plan, apply, plan, spare, without
 from flows.model import Intent
 from flows.pipeline import compile_bridge
 from tests.flows.intents import intents
@@ -16,3 +16,15 @@ def test_a_plan_leads_to_what_is_desired_and_the_second_is_empty(one: Intent, ot
     assert after == desired
     assert plan(after, desired) == Plan()
     assert not plan(after, desired)
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), intents())
+def test_what_is_spared_stays_and_all_else_is_as_desired(one: Intent, other: Intent) -> None:
+    installed, desired = compile_bridge(one, "h1"), compile_bridge(other, "h1")
+    leftovers = without(installed, desired)
+
+    after = apply(installed, spare(plan(installed, desired), leftovers))
+
+    assert without(after, leftovers) == desired
+    assert without(leftovers, after).flows == {}
