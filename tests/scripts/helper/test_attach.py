@@ -1,0 +1,250 @@
+"""Connecting and disconnecting: what is there afterwards, and what is refused and changes nothing."""
+
+import json
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+
+import pytest
+
+from app.wire import Admission, Ask
+from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
+from tests.scripts.helper.running import Running, helper
+from tests.scripts.helper.twin import Problem, Twin, admitted
+
+Make = Callable[[str], Container]
+
+
+@pytest.fixture(scope="module")
+def running(ovs: Ovs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Twin]]:
+    twin = Twin()
+    twin.start()
+    with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
+        yield made, twin
+    twin.stop()
+
+
+@pytest.fixture
+def here(running: tuple[Running, Twin]) -> Iterator[Running]:
+    yield running[0]
+    for endpoint in running[0].ask("GET", "/v1/endpoints")[1]:
+        running[0].do("disconnect", container=endpoint["container"])
+
+
+@pytest.fixture
+def twin(running: tuple[Running, Twin]) -> Iterator[Twin]:
+    twin = running[1]
+    until(lambda: running[0].ask("GET", "/v1/status")[1]["controller"] == "connected")
+    yield twin
+    twin.pending, twin.admits, twin.refused = (), admitted, {}
+
+
+def ports(ovs: Ovs) -> list[str]:
+    return [name for name in ovs.vsctl("list-ports", BRIDGE).split() if name.startswith("ct")]
+
+
+def said(container: Container) -> str:
+    return f"netns:{container.name}"
+
+
+def test_a_container_is_plugged_told_and_answered(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+
+    answer = here.do("connect", container=said(one), address="10.1.0.1/24", gateway="10.1.0.9", up="10mbit")
+
+    (port,) = ports(ovs)
+    told = twin.endpoints[f"{said(one)}/eth0"]
+    assert (told.name, str(told.address), told.mac) == (one.name, "10.1.0.1/24", "02:c7:0a:01:00:01")
+    assert told.ofport == int(ovs.vsctl("get", "Interface", port, "ofport"))
+    assert answer["pending"] == []
+    assert answer["endpoint"] == {
+        "host": "h1",
+        "name": one.name,
+        "container": said(one),
+        "interface": "eth0",
+        "address": "10.1.0.1/24",
+        "mac": "02:c7:0a:01:00:01",
+        "vlan": 1,
+        "network": "default",
+        "mtu": 1450,
+        "up": "10mbit",
+        "down": "none",
+        "gateway": "10.1.0.9",
+        "bridge": None,
+    }
+    assert "10.1.0.1/24" in one.run("ip", "address", "show", "eth0")
+    assert "default via 10.1.0.9" in one.run("ip", "route")
+    assert "htb" in one.run("tc", "qdisc", "show", "dev", "eth0")
+
+
+def test_what_the_controller_makes_of_it_is_what_is_plugged(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+
+    def by_policy(ask: Ask) -> Admission:
+        return admitted(ask.model_copy(update={"address": f"{ask.address}/16"})).model_copy(
+            update={"gateway": IPv4Address("10.1.255.1"), "down_kbps": 5000, "network": "blue", "mtu": 1300}
+        )
+
+    twin.admits = by_policy
+    endpoint = here.do("connect", container=said(one), address="10.1.0.1")["endpoint"]
+
+    assert (endpoint["address"], endpoint["network"], endpoint["down"]) == ("10.1.0.1/16", "blue", "5mbit")
+    assert "default via 10.1.255.1" in one.run("ip", "route")
+    assert "mtu 1300" in one.run("ip", "link", "show", "eth0")
+    assert twin.endpoints[f"{said(one)}/eth0"].down_kbps is None  # what connect said, not what policy says
+
+
+def test_the_same_again_is_already_so_and_anything_else_is_refused(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    asked = {"container": said(one), "address": "10.1.0.1/24", "vlan": 10, "up": "10mbit"}
+    first = here.do("connect", **asked)
+
+    again = here.do("connect", **asked)
+    assert again["already"]
+    assert again["endpoint"] == first["endpoint"]
+    assert here.do("connect", **asked | {"address": "10.1.0.1"})["already"]
+
+    for change, words in (
+        ({"address": "10.1.0.2/24"}, "address is 10.1.0.1/24, asked for is 10.1.0.2/24"),
+        ({"address": "10.1.0.1/16"}, "address is 10.1.0.1/24, asked for is 10.1.0.1/16"),
+        ({"vlan": None}, "vlan is 10, asked for is none"),
+        ({"up": "1mbit"}, "up is 10mbit, asked for is 1mbit"),
+        ({"down": "1mbit"}, "down is none, asked for is 1mbit"),
+        ({"gateway": "10.1.0.9"}, "gateway is none, asked for is 10.1.0.9"),
+    ):
+        status, slug, detail = here.refused("connect", **asked | change)
+        assert (status, slug) == (409, "connected-otherwise")
+        assert words in detail
+    assert len(twin.endpoints) == 1
+
+
+def test_a_second_interface_has_to_be_named(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    here.do("connect", container=said(one), address="10.1.0.1/24")
+
+    second = here.do("connect", container=said(one), address="10.2.0.1/24", interface="lan1")
+
+    assert second["endpoint"]["interface"] == "lan1"
+    assert set(twin.endpoints) == {f"{said(one)}/eth0", f"{said(one)}/lan1"}
+    assert here.do("disconnect", container=said(one), interface="lan1")["removed"] == [f"{one.name}:lan1"]
+    assert set(twin.endpoints) == {f"{said(one)}/eth0"}
+
+
+def test_refused_input_changes_nothing(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    one.run("ip", "link", "add", "eth7", "type", "bridge")
+    right = {"container": said(one), "address": "10.1.0.1/24"}
+
+    for change, words in (
+        ({"container": "netns:nobody"}, "no network namespace “nobody”"),
+        ({"container": "web1"}, "Docker does not answer"),
+        ({"container": "a/b"}, "container: "),
+        ({"address": "10.1.0.300/24"}, "“10.1.0.300/24” is not an IPv4 address: say it as 172.15.42.100/24"),
+        ({"address": "fe80::1/64"}, "is not an IPv4 address"),
+        ({"address": "10.1.0.0/24"}, "own or its broadcast address"),
+        ({"address": "10.1.0.255/24"}, "own or its broadcast address"),
+        ({"address": "224.0.0.1/24"}, "cannot be a container's address"),
+        ({"vlan": 0}, "“0” is not a VLAN: say a number from 1 to 4094"),
+        ({"vlan": 4095}, "“4095” is not a VLAN"),
+        ({"vlan": "ten"}, "“ten” is not a VLAN"),
+        ({"up": "10"}, "“10” is not a rate: say it as 800kbit"),
+        ({"down": "10mb/s"}, "“10mb/s” is not a rate"),
+        ({"down": "-1"}, "“-1” is not a rate"),
+        ({"interface": "eth7"}, "has an interface “eth7” already"),
+        ({"interface": "much-too-long-a-name"}, "interface: "),
+        ({"gateway": "10.9.9.9"}, "The gateway 10.9.9.9 is not inside 10.1.0.0/24"),
+        ({"bridge": "docker0"}, "“docker0” is not joined. Join it first"),
+        ({"colour": "blue"}, "colour: "),
+    ):
+        status, _, detail = here.refused("connect", **right | change)
+        assert 400 <= status < 600
+        assert words in detail, detail
+    for body in (b"", b"[]", b"{nonsense"):
+        assert here.ask("POST", "/v1/connect", body)[0] == 400
+    assert here.ask("POST", "/v1/connect", b" " * (70 << 10))[0] == 413
+    assert here.ask("GET", "/v1/nothing")[0] == 404
+    assert here.ask("GET", "/v1/connect")[0] == 405
+    assert ports(ovs) == []
+    assert twin.endpoints == {}
+    assert "eth0" not in one.run("ip", "link")
+
+
+def test_what_the_controller_refuses_leaves_nothing(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+
+    def never(_: Ask) -> Admission:
+        raise Problem(409, "address-in-use", "10.1.0.1 belongs to web2 on h2")
+
+    twin.admits = never
+    refused = here.refused("connect", container=said(one), address="10.1.0.1/24")
+    assert refused == (409, "address-in-use", "10.1.0.1 belongs to web2 on h2")
+
+    twin.admits, twin.refused = admitted, {f"{said(one)}/eth0": "somebody was faster"}
+    refused = here.refused("connect", container=said(one), address="10.1.0.1/24")
+    assert refused == (409, "refused", "somebody was faster")
+
+    assert ports(ovs) == []
+    assert ovs.vsctl("get", "Bridge", BRIDGE, "external_ids") == "{}"
+    assert "eth0" not in one.run("ip", "link")
+
+
+def test_a_failure_half_way_leaves_nothing(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    one.run("ip", "route", "add", "default", "dev", "lo")
+
+    status, _, detail = here.refused("connect", container=said(one), address="10.1.0.1/24", gateway="10.1.0.9")
+
+    assert (status, "default route already" in detail) == (500, True)
+    assert ports(ovs) == []
+    assert twin.endpoints == {}
+    assert ovs.vsctl("get", "Bridge", BRIDGE, "external_ids") == "{}"
+    assert "eth0" not in one.run("ip", "link")
+
+
+def test_a_host_that_is_pending_makes_it_a_202(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    twin.pending = ("h2",)
+
+    status, answer = here.ask("POST", "/v1/connect", {"container": said(one), "address": "10.1.0.1/24"})
+    assert (status, answer["pending"]) == (202, ["h2"])
+    status, answer = here.ask("POST", "/v1/wait", {"container": said(one), "timeout": 0.1})
+    assert (status, answer["pending"], answer["why"]) == (202, ["h2"], "Not applied yet on h2.")
+
+    twin.pending = ()
+    assert here.do("wait", container=one.name, timeout=5)["pending"] == []
+
+
+def test_waiting_sees_a_connect_that_comes_later(here: Running, twin: Twin, containers: Make) -> None:  # noqa: ARG001
+    one = containers("10.1.0.1/24")
+
+    status, answer = here.ask("POST", "/v1/wait", {"container": said(one), "timeout": 0})
+    assert (status, answer["pending"]) == (202, ["h1"])
+    assert "is not connected yet" in answer["why"]
+    assert here.refused("wait", container="netns:nobody", timeout=5)[:2] == (404, "unknown-container")
+
+    here.do("connect", container=said(one), address="10.1.0.1/24")
+    assert here.do("wait", container=said(one), timeout=5)["interface"] == "eth0"
+
+
+def test_disconnecting_takes_everything_away(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    here.do("connect", container=said(one), address="10.1.0.1/24")
+
+    assert here.do("disconnect", container=one.name) == {"removed": [f"{one.name}:eth0"], "pending": []}
+
+    assert (ports(ovs), twin.endpoints) == ([], {})
+    assert "eth0" not in one.run("ip", "link")
+    status, slug, detail = here.refused("disconnect", container=one.name)
+    assert (status, slug) == (404, "not-connected")
+    assert "nothing was changed" in detail
+
+
+def test_the_record_says_all_that_is_needed(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:  # noqa: ARG001
+    one = containers("10.1.0.1/24")
+    here.do("connect", container=said(one), address="10.1.0.1/24", vlan=7, down="2mbit", gateway="10.1.0.9")
+
+    text = ovs.vsctl("get", "Bridge", BRIDGE, f'external_ids:"endpoint/{said(one)}/eth0"')
+    record = json.loads(json.loads(text))
+
+    expected = {"name": one.name, "address": "10.1.0.1/24", "mac": "02:c7:0a:01:00:01", "mtu": 1450}
+    expected |= {"vlan": 7, "down_kbps": 2000, "gateway": "10.1.0.9", "route": "10.1.0.9"}
+    assert expected.items() <= record.items()

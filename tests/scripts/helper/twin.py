@@ -1,0 +1,218 @@
+"""The controller's side of the channel (app/wire.py), as small as it can be: it keeps what it is told."""
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Interface
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel
+
+from app.wire import (
+    EVENT,
+    Admission,
+    Ask,
+    Done,
+    EndpointDown,
+    EndpointReport,
+    EndpointUp,
+    HostUp,
+    Outcome,
+    Want,
+    Welcome,
+)
+
+BEAT_S = 0.5
+
+
+class Problem(Exception):
+    """What the twin refuses."""
+
+    def __init__(self, status: int, slug: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.document = {"type": f"urn:containet:problem:{slug}", "status": status, "detail": detail}
+
+
+class Twin:
+    """A controller of one host, on a port of its own that stays the same over `stop` and `start`."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.session = 0
+        self.reports: list[HostUp] = []
+        self.endpoints: dict[str, EndpointReport] = {}  # container/interface -> as last told
+        self.tunnels: dict[str, int] = {}
+        self.events: list[str] = []
+        self.asked: list[Ask] = []
+        self.done: list[Done] = []
+        self.pending: tuple[str, ...] = ()
+        self.admits: Callable[[Ask], Admission] = admitted
+        self.refused: dict[str, str] = {}  # container/interface -> why, for events and reports
+        self.wants: dict[str, Want] = {}
+        self._news: queue.Queue[Want] = queue.Queue()
+        self._server: ThreadingHTTPServer | None = None
+        self._sockets: set[socket.socket] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        twin = self
+
+        class Handler(_Handler):
+            pass
+
+        Handler.twin = twin
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True).start()
+
+    def stop(self) -> None:
+        """Gone, as if killed: nobody listens, and every connection breaks."""
+        assert self._server
+        self._server.shutdown()
+        self._server.server_close()
+        self.session += 1
+        for connection in list(self._sockets):
+            connection.close()
+
+    def want(self, want: Want) -> None:
+        self.wants[want.key] = want
+        self._news.put(want)
+
+    def error_of(self, key: str, generation: int) -> str | None:
+        """Why a want could not be done; KeyError while it is not answered."""
+        return {(done.key, done.generation): done.error for done in self.done}[key, generation]
+
+    def answered(self, want: Want) -> bool:
+        return any((done.key, done.generation) == (want.key, want.generation) for done in self.done)
+
+    def hear(self, method: str, resource: str, session: int | None, body: bytes) -> BaseModel | None:
+        if session is not None and session != self.session:
+            raise Problem(409, "stale-session", "begin again")
+        match method, resource:
+            case "PUT", "":
+                return self._begin(HostUp.model_validate_json(body))
+            case "POST", "admit":
+                self.asked.append(Ask.model_validate_json(body))
+                return self.admits(self.asked[-1])
+            case "POST", "events":
+                return self._event(EVENT.validate_json(body))
+            case "POST", "done":
+                self.done.append(Done.model_validate_json(body))
+                return None
+        raise Problem(404, "unknown", resource)
+
+    def _begin(self, report: HostUp) -> Welcome:
+        self.session += 1
+        self._news = queue.Queue()
+        self.reports.append(report)
+        told = {f"{e.container}/{e.interface}": e for e in report.endpoints}
+        self.endpoints = {key: e for key, e in told.items() if key not in self.refused}
+        self.tunnels = dict(report.tunnels)
+        return Welcome(session=self.session, refused={key: self.refused[key] for key in told if key in self.refused})
+
+    def _event(self, event: Any) -> Outcome:
+        self.events.append(event.kind)
+        if isinstance(event, EndpointUp):
+            key = f"{event.endpoint.container}/{event.endpoint.interface}"
+            if key in self.refused:
+                raise Problem(409, "refused", self.refused[key])
+            self.endpoints[key] = event.endpoint
+        elif isinstance(event, EndpointDown):
+            self.endpoints.pop(f"{event.container}/{event.interface}", None)
+        else:
+            self.tunnels = dict(event.tunnels)
+        return Outcome(generation=1, pending=self.pending)
+
+    def stream(self, session: int, say: Callable[[bytes], None]) -> None:
+        news = self._news
+        for want in list(self.wants.values()):
+            say(want.model_dump_json().encode() + b"\n")
+        while session == self.session:
+            try:
+                say(news.get(timeout=BEAT_S).model_dump_json().encode() + b"\n")
+            except queue.Empty:
+                say(b'{"beat": true}\n')
+
+
+def admitted(ask: Ask) -> Admission:
+    """Whatever has a prefix, as it was asked."""
+    if "/" not in ask.address:
+        raise Problem(422, "address", "say the prefix")
+    return Admission(
+        address=IPv4Interface(ask.address),
+        network="default",
+        vlan=ask.vlan or 1,
+        mtu=1450,
+        gateway=ask.gateway,
+        up_kbps=ask.up_kbps,
+        down_kbps=ask.down_kbps,
+    )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    twin: Twin
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.twin._sockets.add(self.connection)
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (OSError, ValueError):
+            self.close_connection = True  # the twin was stopped
+        finally:
+            self.twin._sockets.discard(self.connection)
+
+    def _where(self) -> tuple[str, int | None]:
+        parts = urlsplit(self.path)
+        session = parse_qs(parts.query).get("session")
+        return parts.path.removeprefix("/v1/hosts/h1").lstrip("/"), int(session[0]) if session else None
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            answer = self.twin.hear(self.command, *self._where(), body)
+        except Problem as problem:
+            self._say(problem.status, json.dumps(problem.document).encode())
+        else:
+            self._say(200 if answer else 204, answer.model_dump_json().encode() if answer else b"")
+
+    def _say(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        resource, session = self._where()
+        if resource != "wants" or session != self.twin.session:
+            self._say(409, json.dumps(Problem(409, "stale-session", "begin again").document).encode())
+            return
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.twin.stream(session, self._chunk)
+        self._chunk(b"")
+
+    def _chunk(self, piece: bytes) -> None:
+        self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
