@@ -29,7 +29,7 @@ from app.wire import (
 BEAT_S = 0.5
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """What the twin refuses."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:
@@ -95,7 +95,7 @@ class Twin:
 
     def hear(self, method: str, resource: str, session: int | None, body: bytes) -> BaseModel | None:
         if session is not None and session != self.session:
-            raise Problem(409, "stale-session", "begin again")
+            raise ProblemError(409, "stale-session", "begin again")
         match method, resource:
             case "PUT", "":
                 return self._begin(HostUp.model_validate_json(body))
@@ -107,7 +107,7 @@ class Twin:
             case "POST", "done":
                 self.done.append(Done.model_validate_json(body))
                 return None
-        raise Problem(404, "unknown", resource)
+        raise ProblemError(404, "unknown", resource)
 
     def _begin(self, report: HostUp) -> Welcome:
         self.session += 1
@@ -123,7 +123,7 @@ class Twin:
         if isinstance(event, EndpointUp):
             key = f"{event.endpoint.container}/{event.endpoint.interface}"
             if key in self.refused:
-                raise Problem(409, "refused", self.refused[key])
+                raise ProblemError(409, "refused", self.refused[key])
             self.endpoints[key] = event.endpoint
         elif isinstance(event, EndpointDown):
             self.endpoints.pop(f"{event.container}/{event.interface}", None)
@@ -145,7 +145,7 @@ class Twin:
 def admitted(ask: Ask) -> Admission:
     """Whatever has a prefix, as it was asked."""
     if "/" not in ask.address:
-        raise Problem(422, "address", "say the prefix")
+        raise ProblemError(422, "address", "say the prefix")
     return Admission(
         address=IPv4Interface(ask.address),
         network="default",
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
             answer = self.twin.hear(self.command, *self._where(), body)
-        except Problem as problem:
+        except ProblemError as problem:
             self._say(problem.status, json.dumps(problem.document).encode())
         else:
             self._say(200 if answer else 204, answer.model_dump_json().encode() if answer else b"")
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         resource, session = self._where()
         if resource != "wants" or session != self.twin.session:
-            self._say(409, json.dumps(Problem(409, "stale-session", "begin again").document).encode())
+            self._say(409, json.dumps(ProblemError(409, "stale-session", "begin again").document).encode())
             return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
