@@ -9,7 +9,7 @@ import pytest
 from app.wire import Admission, Ask
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
 from tests.scripts.helper.running import Running, helper
-from tests.scripts.helper.twin import Problem, Twin, admitted
+from tests.scripts.helper.twin import ProblemError, Twin, admitted
 
 Make = Callable[[str], Container]
 
@@ -172,7 +172,7 @@ def test_what_the_controller_refuses_leaves_nothing(here: Running, twin: Twin, o
     one = containers("10.1.0.1/24")
 
     def never(_: Ask) -> Admission:
-        raise Problem(409, "address-in-use", "10.1.0.1 belongs to web2 on h2")
+        raise ProblemError(409, "address-in-use", "10.1.0.1 belongs to web2 on h2")
 
     twin.admits = never
     refused = here.refused("connect", container=said(one), address="10.1.0.1/24")
