@@ -61,7 +61,7 @@ def misplaced(policy: Policy, placement: Placement, report: EndpointReport) -> s
             f"{report.name} has {address}, and {called} has the subnet {rule.subnet}: connect it anew with an address "
             "of that subnet, or choose a network with the same subnet or none"
         )
-    if report.role is Role.CONTAINER and address.ip == rule.gateway:
+    if address.ip == rule.gateway:
         return f"{address.ip} is the gateway of {called}: choose another address"
     # RFC 3021: a /31 has no network and no broadcast address.
     edges = (rule.subnet.network_address, rule.subnet.broadcast_address) if rule.subnet.prefixlen < 31 else ()
@@ -119,10 +119,7 @@ class Arrangement:
             return None
         words, holder = taken
         name = others[holder].name if holder in others else holder.container
-        return (
-            f"{words} in the network {placement.network} (VLAN {placement.rule.vlan}) belongs to {name} on "
-            f"{holder.host}: choose another, or disconnect that one first"
-        )
+        return f"{words} belongs to {name} on {holder.host}: choose another, or disconnect that one first"
 
     def put(
         self, key: EndpointKey, report: EndpointReport, others: Mapping[EndpointKey, EndpointReport]
@@ -159,12 +156,13 @@ def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> l
 
 def _claimed(key: EndpointKey, placement: Placement, report: EndpointReport) -> Iterator[tuple[Hashable, str]]:
     segment = placement.segment
+    where = f"in the network {placement.network} (VLAN {placement.rule.vlan})"
     if report.role is Role.GATEWAY:
-        yield ("gateway", segment, key.host), "the gateway on this host"
+        yield ("gateway", segment, key.host), f"the gateway of this host {where}"
     else:
         if report.address is not None:
-            yield ("address", segment, report.address.ip), f"the address {report.address.ip}"
-        yield ("mac", segment, report.mac), f"the MAC {report.mac}"
+            yield ("address", segment, report.address.ip), f"the address {report.address.ip} {where}"
+        yield ("mac", segment, report.mac), f"the MAC {report.mac} {where}"
     if report.behind is None and report.role is Role.CONTAINER:
         yield ("port", key.host, report.ofport), f"the port {report.ofport} of the bridge"
     else:

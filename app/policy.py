@@ -3,6 +3,7 @@
 The first assignment that matches decides. What it leaves out, `connect` said.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ class Match(Document):
 
     @model_validator(mode="after")
     def _says_something(self) -> "Match":
-        if not self.model_fields_set:
+        if self.name is self.label is self.host is self.interface is None:
             raise ValueError("an empty match: say name, label, host or interface")
         return self
 
@@ -102,6 +103,9 @@ class Policy(Document):
 
     @model_validator(mode="after")
     def _one_network_a_number(self) -> "Policy":
+        for name, rule in self.networks.items():
+            if name != _unnamed(rule.vlan) and re.fullmatch(r"default|vlan\d+", name):
+                raise ValueError(f"{name} is what another VLAN is called without a policy: choose another name")
         for what in ("vlan", "segment"):
             _refuse_twins(what, ((getattr(rule, what), name) for name, rule in self.networks.items()))
         routed = [(name, rule.subnet) for name, rule in self.networks.items() if rule.gateway and rule.subnet]
@@ -119,7 +123,7 @@ class Policy(Document):
         for name, rule in self.networks.items():
             if rule.vlan == vlan:
                 return name, rule
-        return "default" if vlan == DEFAULT_VLAN else f"vlan{vlan}", NetworkRule(vlan=vlan)
+        return _unnamed(vlan), NetworkRule(vlan=vlan)
 
     def assignment(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> Assignment | None:
         """The first assignment that matches."""
@@ -134,6 +138,10 @@ class Policy(Document):
     def as_json(self) -> dict[str, Any]:
         """The document as people would write it: what was not said is not there."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def _unnamed(vlan: int) -> str:
+    return "default" if vlan == DEFAULT_VLAN else f"vlan{vlan}"
 
 
 def _refuse_twins(what: str, pairs: Iterable[tuple[int, str]]) -> None:

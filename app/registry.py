@@ -113,8 +113,12 @@ class Registry:
         self.hosts[name] = report.model_copy(update={"endpoints": ()})
         for key in gone:
             self._forget(key)
+        for key in said:  # all of it is said anew: nobody stands in the way of another of the same report
+            self._arrangement.remove(key)
         self.reports.update(said)
         self._put(said)
+        self._put(list(self._arrangement.refused))
+        self._rank_last(key for key in said if key in self._arrangement.refused)
         return {key: why for key, why in self._arrangement.refused.items() if key.host == name}
 
     def endpoint_up(self, key: EndpointKey, report: EndpointReport) -> None:
@@ -128,6 +132,7 @@ class Registry:
             self._store.keep_endpoint(key, report)
         self.reports[key] = report
         self._put([key])
+        self._put(list(self._arrangement.refused))
 
     def endpoint_down(self, key: EndpointKey) -> None:
         """An endpoint went; one that is not known went already."""
@@ -224,6 +229,15 @@ class Registry:
             placement = self._arrangement.put(key, self.reports[key], self.reports)
             if placement is not None:
                 self._endpoints[key] = self._endpoint(key, placement)
+
+    def _rank_last(self, keys: Iterable[EndpointKey]) -> None:
+        """Who was refused has come last, also if it was there before with something else: so it is after a restart."""
+        with self._store.writing():
+            for key in list(keys):
+                self._store.forget_owner("endpoint", str(key))
+                self._owners.pop(("endpoint", str(key)), None)
+                self.reports[key] = self.reports.pop(key)
+                self.owner_of(key)
 
     def _forget(self, key: EndpointKey) -> None:
         del self.reports[key]

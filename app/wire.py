@@ -16,7 +16,7 @@ means that the helper is away; nothing is forgotten. Before it touches anything 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from flows.model import HIGHEST_VLAN, LOWEST_VLAN, Mac, Role, Tunnel
 
@@ -39,6 +39,9 @@ MacText = Annotated[str, AfterValidator(_mac)]
 Kbps = Annotated[int, Field(ge=1)]
 
 
+OfPort = Annotated[int, Field(ge=1, lt=0xFFFFFF00)]  # a real port: OFPP_MAX and up are reserved
+
+
 class Rates(Wire):
     """What a container may send (`up`) and receive (`down`), kilobits per second; null is no limit."""
 
@@ -53,7 +56,7 @@ class EndpointReport(Wire):
     interface: InterfaceName
     name: str = Field(min_length=1, max_length=128)
     mac: MacText
-    ofport: Annotated[int, Field(ge=1, lt=0xFFFFFF00)]
+    ofport: OfPort
     address: IPv4Interface | None = None
     vlan: Vlan | None = None
     up_kbps: Kbps | None = None
@@ -62,6 +65,12 @@ class EndpointReport(Wire):
     behind: str | None = None  # the joined Linux bridge that it is on, if not straight on br-int
     labels: dict[str, str] = Field(default_factory=dict, max_length=128)
 
+    @model_validator(mode="after")
+    def _gateway_by_its_vlan(self) -> "EndpointReport":
+        if self.role is Role.GATEWAY and self.container != f"gateway:{self.vlan}":
+            raise ValueError(f"a gateway is called gateway:VLAN, and “{self.container}” is not gateway:{self.vlan}")
+        return self
+
 
 class HostUp(Wire):
     """Everything that a host has, said after every connect."""
@@ -69,7 +78,7 @@ class HostUp(Wire):
     dpid: Annotated[int, Field(gt=0, lt=1 << 64)]
     vtep: IPv4Address
     underlay_mtu: Annotated[int, Field(ge=576, le=65535)]
-    tunnels: dict[HostName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # peer -> ofport
+    tunnels: dict[HostName, OfPort] = Field(default_factory=dict)  # peer -> ofport
     endpoints: tuple[EndpointReport, ...] = ()
 
 
@@ -92,7 +101,7 @@ class TunnelsUp(Wire):
     """The tunnel ports of this host, all of them."""
 
     kind: Literal["tunnels_up"] = "tunnels_up"
-    tunnels: dict[HostName, Annotated[int, Field(ge=1)]]
+    tunnels: dict[HostName, OfPort]
 
 
 Event = Annotated[EndpointUp | EndpointDown | TunnelsUp, Field(discriminator="kind")]

@@ -55,6 +55,9 @@ class Store(Protocol):
     def forget_endpoint(self, key: EndpointKey) -> None:
         """An endpoint is gone, with its meters; its owner id is never given out again."""
 
+    def forget_owner(self, kind: str, name: str) -> None:
+        """Its owner id is never given out again; the next call for it gives a new one."""
+
     def owner(self, kind: str, name: str) -> int:
         """The owner id of an endpoint, network or host: given out at the first call, the same ever after."""
 

@@ -77,14 +77,14 @@ class SqliteStore:
         self._depth += 1
         try:
             yield
+            if self._depth == 1:
+                self._db.execute("COMMIT")
         except BaseException:
-            self._depth -= 1
-            if self._depth == 0:
+            if self._depth == 1 and self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._depth -= 1
-        if self._depth == 0:
-            self._db.execute("COMMIT")
+        finally:
+            self._depth -= 1
 
     def policy(self) -> Policy:
         """The policy, empty at first."""
@@ -120,7 +120,7 @@ class SqliteStore:
             "DELETE FROM meter WHERE host = ?",
         ):
             self._db.execute(statement, (name,))
-        self._db.execute("DELETE FROM owner WHERE kind = 'host' AND name = ?", (name,))
+        self.forget_owner("host", name)
         self._db.execute(
             "DELETE FROM owner WHERE kind = 'endpoint' AND substr(name, 1, ?) = ?", (len(name) + 1, f"{name}/")
         )
@@ -151,7 +151,11 @@ class SqliteStore:
         """An endpoint is gone, with its meters; its owner id is never given out again."""
         for table in ("endpoint", "meter"):
             self._db.execute(f"DELETE FROM {table} WHERE host = ? AND container = ? AND interface = ?", key)  # noqa: S608
-        self._db.execute("DELETE FROM owner WHERE kind = 'endpoint' AND name = ?", (str(key),))
+        self.forget_owner("endpoint", str(key))
+
+    def forget_owner(self, kind: str, name: str) -> None:
+        """Its owner id is never given out again; the next call for it gives a new one."""
+        self._db.execute("DELETE FROM owner WHERE kind = ? AND name = ?", (kind, name))
 
     def owner(self, kind: str, name: str) -> int:
         """The owner id of an endpoint, network or host: given out at the first call, the same ever after."""

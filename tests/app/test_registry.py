@@ -195,3 +195,41 @@ def test_a_forgotten_host_takes_all_with_it(registry: Registry, store: SqliteSto
     assert set(registry.snapshot().hosts) == {"h2"}
     assert not registry.snapshot().endpoints
     assert Registry(store, Tunnel.VXLAN).snapshot() == registry.snapshot()
+
+
+def stolen(number: int) -> EndpointReport:
+    """An endpoint that was connected anew, with the address of another one."""
+    address = IPv4Address("172.15.42.11")
+    return report(number, address=f"{address}/24", mac=str(Mac.of(address)))
+
+
+def test_what_is_said_anew_stands_in_nobodys_way(registry: Registry) -> None:
+    registry.host_up("h1", host(1, report(10, ofport=5), report(11, ofport=6)))
+
+    assert registry.host_up("h1", host(1, report(10, ofport=6), report(11, ofport=7))) == {}
+
+
+def test_who_came_first_but_took_another_address_later_comes_last(registry: Registry, store: SqliteStore) -> None:
+    registry.host_up("h1", host(1, report(10)))
+    registry.host_up("h2", host(2, report(11)))
+
+    assert key(10) in registry.host_up("h1", host(1, stolen(10)))
+
+    registry.replace_policy(POLICY)  # no policy is refused because of it
+    assert key(11, "h2") in Registry(store, Tunnel.VXLAN).snapshot().endpoints
+
+
+def test_a_refused_one_comes_in_when_another_host_says_that_the_holder_is_gone(registry: Registry) -> None:
+    registry.host_up("h1", host(1, report(10)))
+    assert registry.host_up("h2", host(2, report(10, container="other", name="other")))
+
+    registry.host_up("h1", host(1))
+
+    assert registry.arrangement.refused == {}
+
+
+def test_a_joined_bridge_may_not_have_the_networks_gateway(registry: Registry) -> None:
+    router = report(1, container="bridge:docker0", interface="docker0", role=Role.ROUTER, behind="docker0")
+
+    with pytest.raises(RefusedError, match="is the gateway"):
+        registry.endpoint_up(EndpointKey("h1", "bridge:docker0", "docker0"), router)

@@ -90,3 +90,19 @@ def test_what_is_no_database_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"cannot be used"):
         SqliteStore(str(path))
+
+
+def test_a_commit_that_fails_does_not_stop_what_comes_after() -> None:
+    store = SqliteStore(":memory:")
+    store._db.execute("PRAGMA foreign_keys = ON")
+    store._db.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    store._db.execute(
+        "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)"  # held at COMMIT
+    )
+
+    with pytest.raises(sqlite3.IntegrityError), store.writing():
+        store._db.execute("INSERT INTO child VALUES (1)")
+
+    with store.writing():
+        store.keep_generation(9)
+    assert store.generation() == 9
