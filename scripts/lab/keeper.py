@@ -48,14 +48,8 @@ def mount(*arguments: str) -> None:
     subprocess.run(("mount", *arguments), check=True, timeout=10)
 
 
-def own_kernel_files() -> None:
-    """/proc and /sys of these namespaces. Docker needs the cgroups, which are mounted below /sys."""
-    mount("--make-rprivate", "/")
-    mount("-t", "proc", "proc", "/proc")
-
-
 def own_sys(aside: Path) -> None:
-    """A /sys that shows this network namespace, with the machine's cgroups put back into it."""
+    """A /sys that shows this network namespace, with the machine's cgroups put back: Docker needs them there."""
     aside.mkdir()
     mount("--rbind", "/sys/fs/cgroup", str(aside))
     mount("-t", "sysfs", "sysfs", "/sys")
@@ -86,7 +80,8 @@ def build(directory: Path, kind: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(directory / SOCKET))
     listener.listen()
-    own_kernel_files()
+    mount("--make-rprivate", "/")
+    mount("-t", "proc", "proc", "/proc")
     if kind != "controller":
         socket.sethostname(directory.name)
     if kind == "host":
@@ -167,7 +162,10 @@ def main() -> None:
     pid = os.fork()
     if pid:
         os.close(tell)
-        sys.exit(None if os.read(ready, 1) and print(pid) is None else f"the keeper of {directory.name} died")
+        if not os.read(ready, 1):
+            sys.exit(f"the keeper of {directory.name} died")
+        print(pid)
+        return
     os.setsid()
     os.chdir("/")
     listener = build(directory, kind)

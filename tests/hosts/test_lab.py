@@ -9,19 +9,19 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
 import pytest
 
 from scripts.lab import Lab, LabError, Machine, down, status, up
-from scripts.lab.borrowed import BRANCH, BUFFER
 from scripts.lab.command import poll
 from scripts.lab.machine import keepers
 from scripts.lab.plan import BIN, LABS
 from scripts.lab.process import Process
 from tests.hosts.conftest import free_port
+from tests.hosts.traces import belongings, inhabitants
+from tests.hosts.walkthrough import walk
 
 NAME = f"own{os.getpid()}"
 CONTAINET = f"{BIN}/containet"
@@ -39,60 +39,20 @@ def small(name: str, hosts: int = 1) -> Lab:
     return Lab.open(name)
 
 
-def said(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
-
-
-def parents() -> dict[int, int]:
-    return {int(pid): int(parent) for pid, parent in map(str.split, said("ps", "-e", "-o", "pid=,ppid=").splitlines())}
-
-
-def inhabitants(lab: Path) -> set[int]:
-    """The keepers of a lab and all that runs below them."""
-    parent, found = parents(), {keeper.pid for keeper in keepers(lab)}
-    while more := {pid for pid, above in parent.items() if above in found} - found:
-        found |= more
-    return found
-
-
-def namespaces(pids: set[int]) -> set[str]:
-    """The namespaces that these processes are in and we are not."""
-    ours = {str(link.readlink()) for link in Path("/proc/self/ns").iterdir()}
-    found: set[str] = set()
-    for pid in pids:
-        with suppress(OSError):  # it has ended meanwhile
-            found |= {str(link.readlink()) for link in Path(f"/proc/{pid}/ns").iterdir()}
-    return found - ours
-
-
-def belongings() -> set[str]:
-    """What is on the machine that a lab could leave there; other people's labs, which may come and go, left out."""
-    others = [path for path in LABS.glob("*/") if path.name != NAME]
-    strange = {pid for other in others for pid in inhabitants(other)}
-    seen = namespaces({int(path.name) for path in Path("/proc").glob("[0-9]*")} - strange) - namespaces(strange)
-    links = {f"link {link['ifname']}" for link in json.loads(said("ip", "-json", "link"))}
-    mounts = {line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    tops = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup" in line}
-    branches = {str(path) for top in tops for path in Path(top).glob(f"{BRANCH}/{NAME}/**")}
-    directories = {str(path) for path in LABS.glob(NAME)}
-    machine = set() if others else {f"rmem_default {BUFFER.read_text()}", f"directory {LABS.exists()}"}
-    return seen | links - {f"link lab-{other.name}" for other in others} | mounts | branches | directories | machine
-
-
 def nothing_left(before: set[str]) -> None:
     """The kernel takes a namespace apart a moment after its last process has gone."""
-    assert poll(lambda: belongings() <= before, 20), belongings() - before
+    assert poll(lambda: belongings(NAME) <= before, 20), belongings(NAME) - before
 
 
 def test_down_leaves_nothing() -> None:
-    before = belongings()
+    before = belongings(NAME)
     lab = small(NAME, hosts=2)
     for host in lab.hosts:
         host.exec("docker", "run", "--detach", "--net=none", "lab", "sleep", "1000")
         host.exec("ip", "netns", "add", "left-behind")
     ran = [Process.of(pid) for pid in inhabitants(lab.plan.directory)]
     assert len(ran) >= 20  # 5 keepers, 5 roles on each host, the controller, 2 containers and their shims
-    assert belongings() - before
+    assert belongings(NAME) - before
 
     down(NAME)
 
@@ -102,7 +62,7 @@ def test_down_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("stage", ["underlay/keeper.pid", "h1/keeper.pid", "h1/dockerd.pid", "h1/run/docker.sock"])
 def test_down_takes_away_what_a_killed_up_left(stage: str, own: str) -> None:
-    before = belongings()
+    before = belongings(NAME)
     ports = f"--port={free_port()}", f"--ofp-port={free_port()}"
     with subprocess.Popen((CONTAINET, "lab", "up", "--name", own, *ports), stderr=subprocess.DEVNULL) as begun:
         assert poll((LABS / own / stage).exists, 20)
@@ -127,7 +87,7 @@ def test_up_takes_away_what_a_crash_left(own: str) -> None:
 
 
 def test_a_failed_up_undoes_itself_and_says_why(own: str) -> None:
-    before = belongings()
+    before = belongings(NAME)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -317,3 +277,7 @@ def test_without_root_it_says_so() -> None:
     done = subprocess.run(if_nobody, capture_output=True, text=True, timeout=30, check=False)
 
     assert "takes root: use sudo" in done.stderr
+
+
+def test_the_document_says_what_happens(lab: Lab) -> None:
+    assert walk(lab, Path(__file__).parents[2] / "docs/lab.md") > 0
