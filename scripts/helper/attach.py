@@ -95,8 +95,10 @@ class Attach:
         pause = threading.Event()
         while True:
             plugged = self._host.reports()
-            for key in self._records(asked.container, asked.interface):
-                if key in plugged:
+            for key, report in plugged.items():
+                # Docker's own on a joined bridge have no record.
+                named = asked.container in (report.name, key.container) and asked.interface in (None, key.interface)
+                if named or key in self._records(asked.container, asked.interface):
                     outcome = self._channel.tell(key, min(SESSION_S, max(deadline - time.monotonic(), 0)))
                     if outcome is not None and not outcome.pending:
                         return {"container": key.container, "interface": key.interface, "pending": []}
