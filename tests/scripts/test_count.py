@@ -25,9 +25,7 @@ BROKEN = "import pytest\n@pytest.fixture\ndef broken():\n    yield\n    raise OS
 def test_a_run_is_counted(tmp_path: Path, tests: str, counted: tuple[int, int]) -> None:
     (tmp_path / "test_it.py").write_text(tests)
     report = tmp_path / "report.xml"
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", f"--rootdir={tmp_path}", f"--junit-xml={report}", "."],
-        cwd=tmp_path, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-c", "/dev/null", f"--rootdir={tmp_path}", f"--junit-xml={report}", "."]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
 
     assert count(report, ran.returncode) == counted
