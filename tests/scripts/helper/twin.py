@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Interface
 from typing import Any
@@ -80,7 +81,8 @@ class Twin:
         self._server.server_close()
         self.session += 1
         for connection in list(self._sockets):
-            connection.close()
+            with suppress(OSError):  # the other end was faster
+                connection.shutdown(socket.SHUT_RDWR)
 
     def want(self, want: Want) -> None:
         self.wants[want.key] = want
