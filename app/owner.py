@@ -299,7 +299,8 @@ class Owner:
 
     def _known(self, host: str) -> str:
         if host not in self._registry.hosts:
-            raise RefusedError(404, "unknown-host", f"there is no host “{host[:40]}”: see “containet hosts”")
+            known = ", ".join(sorted(self._registry.hosts)) or "none at all yet"
+            raise RefusedError(404, "unknown-host", f"there is no host “{host[:40]}”, only {known[:200]}")
         return host
 
     def _heard_of(self, host: str) -> None:
