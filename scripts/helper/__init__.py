@@ -1,1 +1,6 @@
-"""`containet-helper`, the process on each host: containers, plumbing, ports, and what the controller is told."""
+"""The process on each host: plugs containers into the bridge, and tells the controller."""
+
+import warnings
+
+# python-ovs imports eventlet where it is installed; nothing here uses it.
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
