@@ -1,4 +1,4 @@
-"""What the controller wants is done, reported before it is said to be done, and answered in words where it cannot be."""
+"""What the controller wants is done, reported before it is said to be done, and refused in words if it cannot be."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ def test_what_cannot_be_done_is_answered_in_words(here: Running, twin: Twin) -> 
 
 def test_what_is_not_understood_is_answered_too(here: Running, twin: Twin) -> None:  # noqa: ARG001
     class Newer(Want):
-        def model_dump_json(self, **_: object) -> str:  # type: ignore[override]
+        def model_dump_json(self, **_: object) -> str:
             return json.dumps({"key": "it", "generation": 9, "body": {"kind": "mirror"}})
 
     wanted = Newer(key="it", generation=9, body=peers())
