@@ -29,19 +29,21 @@ from flows.model import Endpoint, Host, Intent
 from flows.table import Priority, Table
 
 
-def arp_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """One flow per endpoint of the segments that have a member here."""
+def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
+    """One flow for what is not answered."""
     yield flow(Table.ARP_RESPONDER, Priority.MISS, (), (Goto(Table.L2_LOOKUP),), pack(Feature.ARP, PIPELINE))
-    for segment in intent.segments(host.name):
-        for endpoint in intent.members[segment]:
-            if endpoint.address is not None and endpoint.reached_from(host.name):
-                yield flow(
-                    Table.ARP_RESPONDER,
-                    Priority.NORMAL,
-                    (SEGMENT(segment), ETH_ARP, ARP_OP(ARP_REQUEST), ARP_TPA(endpoint.address.ip)),
-                    _reply(endpoint),
-                    pack(Feature.ARP, endpoint.owner),
-                )
+
+
+def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
+    """One flow, if it has an address and is reached from here."""
+    if endpoint.address is not None and endpoint.reached_from(host.name):
+        yield flow(
+            Table.ARP_RESPONDER,
+            Priority.NORMAL,
+            (SEGMENT(segment), ETH_ARP, ARP_OP(ARP_REQUEST), ARP_TPA(endpoint.address.ip)),
+            _reply(endpoint),
+            pack(Feature.ARP, endpoint.owner),
+        )
 
 
 def _reply(endpoint: Endpoint) -> tuple[Action, ...]:

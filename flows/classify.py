@@ -15,25 +15,28 @@ from collections.abc import Iterator
 from flows.cookie import Feature, pack
 from flows.fields import ETH_SRC, IN_PORT, ORIGIN, SEGMENT, SENDER, TUN_ID, Origin
 from flows.flow import Flow, Goto, Move, Set, flow
-from flows.model import Host, Intent
+from flows.model import Endpoint, Host, Intent
 from flows.table import Priority, Table
 
 
-def classify_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """One flow per endpoint here, one per tunnel port."""
-    for endpoint in intent.local.get(host.name, ()):
-        yield flow(
-            Table.CLASSIFY,
-            Priority.NORMAL,
-            (IN_PORT(endpoint.ofport), ETH_SRC(endpoint.mac)),
-            (
-                Set(SEGMENT, endpoint.sends),
-                Set(SENDER, endpoint.owner),
-                Set(ORIGIN, Origin.ENDPOINT),
-                Goto(Table.SPOOF_GUARD),
-            ),
-            pack(Feature.CLASSIFY, endpoint.owner),
-        )
+def of_local(endpoint: Endpoint) -> Iterator[Flow]:
+    """One flow."""
+    yield flow(
+        Table.CLASSIFY,
+        Priority.NORMAL,
+        (IN_PORT(endpoint.ofport), ETH_SRC(endpoint.mac)),
+        (
+            Set(SEGMENT, endpoint.sends),
+            Set(SENDER, endpoint.owner),
+            Set(ORIGIN, Origin.ENDPOINT),
+            Goto(Table.SPOOF_GUARD),
+        ),
+        pack(Feature.CLASSIFY, endpoint.owner),
+    )
+
+
+def of_bridge(intent: Intent, host: Host) -> Iterator[Flow]:
+    """One flow per tunnel port."""
     for peer, ofport in sorted(host.tunnels.items()):
         if peer in intent.hosts:
             yield flow(

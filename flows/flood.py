@@ -19,22 +19,21 @@ from flows.model import Host, Intent, Role
 from flows.table import Priority, Table
 
 
-def flood_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """Two flows per segment that has a member here; the ports in the order of their numbers."""
-    for segment in intent.segments(host.name):
-        members = intent.members[segment]
-        local = sorted({member.ofport for member in members if member.key.host == host.name})
-        # A gateway is everybody's own, so a host with nothing else in the segment has no use for a copy.
-        hosts = {member.key.host for member in members if member.role is not Role.GATEWAY}
-        tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
-        here: tuple[Action, ...] = tuple(map(Output, local))
-        there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()
-        owner = intent.networks[segment].owner
-        for origin, actions in ((Origin.ENDPOINT, here + there), (Origin.TUNNEL, here)):
-            yield flow(
-                Table.FLOOD,
-                Priority.NORMAL,
-                (SEGMENT(segment), ORIGIN(origin)),
-                actions,
-                pack(Feature.FLOOD, owner),
-            )
+def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
+    """Two flows; the ports in the order of their numbers."""
+    members = intent.members[segment]
+    local = sorted({member.ofport for member in members if member.key.host == host.name})
+    # A gateway is everybody's own, so a host with nothing else in the segment has no use for a copy.
+    hosts = {member.key.host for member in members if member.role is not Role.GATEWAY}
+    tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
+    here: tuple[Action, ...] = tuple(map(Output, local))
+    there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()
+    owner = intent.networks[segment].owner
+    for origin, actions in ((Origin.ENDPOINT, here + there), (Origin.TUNNEL, here)):
+        yield flow(
+            Table.FLOOD,
+            Priority.NORMAL,
+            (SEGMENT(segment), ORIGIN(origin)),
+            actions,
+            pack(Feature.FLOOD, owner),
+        )

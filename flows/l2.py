@@ -21,8 +21,8 @@ from flows.table import Priority, Table
 GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
 
 
-def l2_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """One flow per endpoint of the segments that have a member here, one for multicast."""
+def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
+    """One flow for multicast."""
     yield flow(
         Table.L2_LOOKUP,
         Priority.NORMAL,
@@ -30,12 +30,14 @@ def l2_flows(intent: Intent, host: Host) -> Iterator[Flow]:
         (Goto(Table.FLOOD),),
         pack(Feature.L2, PIPELINE),
     )
-    for segment in intent.segments(host.name):
-        for endpoint in intent.members[segment]:
-            if endpoint.key.host == host.name:
-                yield _local(endpoint, segment)
-            elif endpoint.key.host in host.tunnels and endpoint.reached_from(host.name):
-                yield _far(endpoint, segment, host.tunnels[endpoint.key.host])
+
+
+def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
+    """One flow, if it is here or there is a way to it."""
+    if endpoint.key.host == host.name:
+        yield _local(endpoint, segment)
+    elif endpoint.key.host in host.tunnels and endpoint.reached_from(host.name):
+        yield _far(endpoint, segment, host.tunnels[endpoint.key.host])
 
 
 def _local(endpoint: Endpoint, segment: int) -> Flow:

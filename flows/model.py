@@ -1,19 +1,22 @@
 """What there is: hosts, networks, endpoints, and the intent that holds them. Frozen values, standard library only."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from heapq import merge
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from weakref import ref
 
 DEFAULT_VLAN = 1
 LOWEST_VLAN, HIGHEST_VLAN = 1, 4094
 DETOURS = range(0xFFF000, 1 << 24)  # vnis that a change may borrow while it runs (flows.transition)
 HIGHEST_VNI = DETOURS.start - 1
 
+G = TypeVar("G")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
@@ -130,34 +133,84 @@ class Link(NamedTuple):
     tunnel: Tunnel
 
 
-@dataclass(frozen=True)
+class Origin(NamedTuple):
+    """Which intent another was made from, as long as that is remembered, and which endpoints may differ."""
+
+    intent: "ref[Intent]"
+    changed: frozenset[EndpointKey]
+
+
+@dataclass(frozen=True, eq=False)
 class Intent:
-    """All that is wanted of the switches, one frozen value. `generation` numbers the intents of one controller."""
+    """All that is wanted of the switches, one frozen value. `generation` numbers the intents of one controller.
+
+    Two are compared by `flows.delta` and `flows.transition.same`: comparing ten thousand endpoints is seldom meant.
+    """
 
     generation: int = 0
     hosts: Mapping[str, Host] = field(default_factory=dict)
     networks: Mapping[int, Network] = field(default_factory=dict)  # by vni
     endpoints: Mapping[EndpointKey, Endpoint] = field(default_factory=dict)
     links: frozenset[Link] = frozenset()
+    origin: Origin | None = field(default=None, repr=False)
 
     @cached_property
     def members(self) -> Mapping[int, tuple[Endpoint, ...]]:
         """Who receives in each segment, in the order of their keys (so that a flood is the same again)."""
-        found: dict[int, list[Endpoint]] = {}
-        for key in sorted(self.endpoints):
-            endpoint = self.endpoints[key]
-            for segment in sorted(endpoint.receives):
-                found.setdefault(segment, []).append(endpoint)
-        return {segment: tuple(endpoints) for segment, endpoints in found.items()}
+        return _grouped(self.endpoints, lambda endpoint: endpoint.receives)
 
     @cached_property
     def local(self) -> Mapping[str, tuple[Endpoint, ...]]:
-        """The endpoints of each host, in the order of their keys."""
-        found: dict[str, list[Endpoint]] = {name: [] for name in self.hosts}
-        for key in sorted(self.endpoints):
-            found.setdefault(key.host, []).append(self.endpoints[key])
-        return {host: tuple(endpoints) for host, endpoints in found.items()}
+        """The endpoints of each host that has one, in the order of their keys."""
+        return _grouped(self.endpoints, lambda endpoint: (endpoint.key.host,))
 
     def segments(self, host: str) -> tuple[int, ...]:
         """The segments that have a member on this host: the ones that are compiled for it."""
         return tuple(sorted({segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}))
+
+    def changed(self, endpoints: Mapping[EndpointKey, Endpoint | None], **others: Any) -> "Intent":
+        """The same, but with these endpoints so (None: gone) and other fields as they are given.
+
+        What is known of this one is carried over, so the price is that of what changes.
+        """
+        merged = dict(self.endpoints)
+        for key, endpoint in endpoints.items():
+            if endpoint is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = endpoint
+        made = replace(self, endpoints=merged, origin=Origin(ref(self), frozenset(endpoints)), **others)
+        now = {key: merged[key] for key in sorted(endpoints) if key in merged}
+        was = {key: self.endpoints[key] for key in endpoints if key in self.endpoints}
+        # cached_property keeps its value in the instance's dict: there it is found instead of being made anew.
+        for name, groups in (("members", lambda end: end.receives), ("local", lambda end: (end.key.host,))):
+            made.__dict__[name] = _regrouped(getattr(self, name), was, now, groups)
+        return made
+
+
+def _grouped(
+    endpoints: Mapping[EndpointKey, Endpoint], groups: Callable[[Endpoint], Iterable[G]]
+) -> dict[G, tuple[Endpoint, ...]]:
+    found: dict[G, list[Endpoint]] = {}
+    for key in sorted(endpoints):
+        for group in groups(endpoints[key]):
+            found.setdefault(group, []).append(endpoints[key])
+    return {group: tuple(ends) for group, ends in found.items()}
+
+
+def _regrouped(
+    before: Mapping[G, tuple[Endpoint, ...]],
+    was: Mapping[EndpointKey, Endpoint],
+    now: Mapping[EndpointKey, Endpoint],
+    groups: Callable[[Endpoint], Iterable[G]],
+) -> Mapping[G, tuple[Endpoint, ...]]:
+    """The groups after these endpoints changed; those that are not concerned are the same tuples as before."""
+    added = _grouped(now, groups)
+    concerned = {group for endpoint in was.values() for group in groups(endpoint)} | added.keys()
+    after = dict(before)
+    for group in concerned:
+        stay = (endpoint for endpoint in before.get(group, ()) if endpoint.key not in was)
+        after[group] = tuple(merge(stay, added.get(group, ()), key=lambda endpoint: endpoint.key))
+        if not after[group]:
+            del after[group]
+    return after

@@ -1,31 +1,138 @@
-"""All features together: everything that a bridge should hold, or a refusal to say it."""
+"""All features together: everything that a bridge should hold, or a refusal to say it. And what a change is about.
+
+A flow is there for one of four subjects, and a feature says what each of them costs:
+
+| subject                        | flows of it stand on                                 |
+|--------------------------------|------------------------------------------------------|
+| the bridge itself              | every bridge                                         |
+| an endpoint that is here       | its own bridge                                       |
+| an endpoint as a member        | every bridge that has a member of the segment        |
+| a segment                      | every bridge that has a member of it                 |
+
+So what a change is about can be compiled alone: `compile_change` costs what the change touches, whatever else is
+there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from flows import arp, classify, flood, l2, output, rate_limit, spoof_guard
+from flows.delta import delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
-from flows.model import Host, Intent
+from flows.model import Endpoint, EndpointKey, Host, Intent
 
-FEATURES: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
-    classify.classify_flows,
-    spoof_guard.spoof_guard_flows,
-    rate_limit.rate_limit_flows,
-    arp.arp_flows,
-    l2.l2_flows,
-    flood.flood_flows,
-    output.output_flows,
+OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
+    classify.of_bridge,
+    spoof_guard.of_bridge,
+    rate_limit.of_bridge,
+    arp.of_bridge,
+    l2.of_bridge,
+    output.of_bridge,
 )
+OF_LOCAL: tuple[Callable[[Endpoint], Iterator[Flow]], ...] = (
+    classify.of_local,
+    spoof_guard.of_local,
+    rate_limit.of_local,
+    output.of_local,
+)
+OF_MEMBER: tuple[Callable[[Endpoint, int, Host], Iterator[Flow]], ...] = (arp.of_member, l2.of_member)
+OF_SEGMENT: tuple[Callable[[Intent, int, Host], Iterator[Flow]], ...] = (flood.of_segment,)
 
 
 class FlowConflictError(Exception):
     """Two flows with one key, a goto that does not go forward, a meter that is not there."""
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Some of the subjects of one bridge; those that an intent does not have there yield nothing."""
+
+    bridge: bool
+    locals: frozenset[EndpointKey]
+    members: frozenset[tuple[int, EndpointKey]]
+    segments: frozenset[int]
+
+    def __or__(self, other: "_Part") -> "_Part":
+        return _Part(
+            self.bridge or other.bridge,
+            self.locals | other.locals,
+            self.members | other.members,
+            self.segments | other.segments,
+        )
+
+
 def compile_bridge(intent: Intent, host: str) -> Contents:
     """Everything that this host's bridge should hold for the intent; FlowConflictError if that cannot be."""
+    return _compile(intent, host, _whole(intent, host))
+
+
+def compile_change(before: Intent, after: Intent, host: str) -> tuple[Contents, Contents]:
+    """What differs on this host's bridge between two intents: as it was, and as it should be.
+
+    Both hold all of the subjects that the change is about, so a plan from one to the other is the plan of the whole.
+    """
+    if host not in before.hosts:
+        return Contents(), compile_bridge(after, host)
+    part = _differing(before, after, host)
+    return _compile(before, host, part), _compile(after, host, part)
+
+
+def _whole(intent: Intent, host: str) -> _Part:
+    segments = intent.segments(host)
+    return _Part(
+        bridge=True,
+        locals=frozenset(endpoint.key for endpoint in intent.local.get(host, ())),
+        members=frozenset((segment, endpoint.key) for segment in segments for endpoint in intent.members[segment]),
+        segments=frozenset(segments),
+    )
+
+
+def _differing(before: Intent, after: Intent, host: str) -> _Part:
+    changed = delta(before, after)
+    if host in changed.hosts or changed.peers:
+        return _whole(before, host) | _whole(after, host)
+    members = {
+        (segment, key)
+        for key in changed.endpoints
+        for intent in (before, after)
+        if key in intent.endpoints
+        for segment in intent.endpoints[key].receives
+    }
+    segments = {segment for segment, _ in members} | changed.networks
+    for segment in set(before.segments(host)) ^ set(after.segments(host)):  # first member here, or last
+        for intent in (before, after):
+            members.update((segment, endpoint.key) for endpoint in intent.members.get(segment, ()))
+    return _Part(
+        bridge=False,
+        locals=frozenset(key for key in changed.endpoints if key.host == host),
+        members=frozenset(members),
+        segments=frozenset(segments),
+    )
+
+
+def _compile(intent: Intent, host: str, part: _Part) -> Contents:
     here = intent.hosts[host]
-    meters = {entry.meter: entry for entry in rate_limit.meters(intent, here)}
-    return Contents(_joined((flow for feature in FEATURES for flow in feature(intent, here)), meters), meters)
+    local = [intent.endpoints[key] for key in sorted(part.locals) if key in intent.endpoints]
+    meters = {entry.meter: entry for endpoint in local for entry in rate_limit.meters(endpoint)}
+    return Contents(_joined(_flows(intent, here, local, part), meters), meters)
+
+
+def _flows(intent: Intent, here: Host, local: Iterable[Endpoint], part: _Part) -> Iterator[Flow]:
+    if part.bridge:
+        for of_bridge in OF_BRIDGE:
+            yield from of_bridge(intent, here)
+    for endpoint in local:
+        for of_local in OF_LOCAL:
+            yield from of_local(endpoint)
+    served = set(intent.segments(here.name))
+    for segment, key in sorted(part.members):
+        member = intent.endpoints.get(key)
+        if member is not None and segment in served and segment in member.receives:
+            for of_member in OF_MEMBER:
+                yield from of_member(member, segment, here)
+    for segment in sorted(part.segments & served):
+        for of_segment in OF_SEGMENT:
+            yield from of_segment(intent, segment, here)
 
 
 def _joined(flows: Iterable[Flow], meters: dict[int, MeterEntry]) -> dict[Key, Flow]:

@@ -14,30 +14,32 @@ from collections.abc import Iterator
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import SENDER
 from flows.flow import Flow, Goto, Meter, MeterEntry, flow
-from flows.model import Host, Intent
+from flows.model import Endpoint, Host, Intent
 from flows.table import Priority, Table
 
 BURST_SECONDS_INVERSE = 10  # a bucket of 100 ms
 LEAST_BURST_KBITS = 600  # 75 kB: more than one segment of 64 kB that the kernel has not cut yet
 
 
-def rate_limit_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """One flow per endpoint here that has a rate up, one for the others."""
+def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
+    """One flow for those without a rate up."""
     yield flow(Table.RATE_LIMIT, Priority.MISS, (), (Goto(Table.ARP_RESPONDER),), pack(Feature.RATE_LIMIT, PIPELINE))
-    for endpoint in intent.local.get(host.name, ()):
-        if endpoint.up_kbps is not None:
-            yield flow(
-                Table.RATE_LIMIT,
-                Priority.NORMAL,
-                (SENDER(endpoint.owner),),
-                (Meter(endpoint.up_meter), Goto(Table.ARP_RESPONDER)),
-                pack(Feature.RATE_LIMIT, endpoint.owner),
-            )
 
 
-def meters(intent: Intent, host: Host) -> Iterator[MeterEntry]:
-    """One meter per rate of an endpoint here."""
-    for endpoint in intent.local.get(host.name, ()):
-        for meter, rate in ((endpoint.up_meter, endpoint.up_kbps), (endpoint.down_meter, endpoint.down_kbps)):
-            if rate is not None:
-                yield MeterEntry(meter, rate, max(rate // BURST_SECONDS_INVERSE, LEAST_BURST_KBITS))
+def of_local(endpoint: Endpoint) -> Iterator[Flow]:
+    """One flow, if it has a rate up."""
+    if endpoint.up_kbps is not None:
+        yield flow(
+            Table.RATE_LIMIT,
+            Priority.NORMAL,
+            (SENDER(endpoint.owner),),
+            (Meter(endpoint.up_meter), Goto(Table.ARP_RESPONDER)),
+            pack(Feature.RATE_LIMIT, endpoint.owner),
+        )
+
+
+def meters(endpoint: Endpoint) -> Iterator[MeterEntry]:
+    """One meter per rate."""
+    for meter, rate in ((endpoint.up_meter, endpoint.up_kbps), (endpoint.down_meter, endpoint.down_kbps)):
+        if rate is not None:
+            yield MeterEntry(meter, rate, max(rate // BURST_SECONDS_INVERSE, LEAST_BURST_KBITS))

@@ -25,11 +25,14 @@ LINK_LOCAL = IPV6_SRC(IPv6Address("fe80::"), IPv6Address("ffff:ffff:ffff:ffff::"
 UNSPECIFIED = IPV6_SRC(IPv6Address("::"))
 
 
-def spoof_guard_flows(intent: Intent, host: Host) -> Iterator[Flow]:
-    """Two flows per endpoint here with an address, one per router, two for all."""
-    for endpoint in intent.local.get(host.name, ()):
-        for match in _allowed(endpoint):
-            yield _pass(match, pack(Feature.SPOOF_GUARD, endpoint.owner))
+def of_local(endpoint: Endpoint) -> Iterator[Flow]:
+    """Two flows for an endpoint with an address, one for a router."""
+    for match in _allowed(endpoint):
+        yield _pass(match, pack(Feature.SPOOF_GUARD, endpoint.owner))
+
+
+def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
+    """Two flows for all."""
     for source in (LINK_LOCAL, UNSPECIFIED):
         yield _pass((ETH_IPV6, source), pack(Feature.SPOOF_GUARD, PIPELINE))
 

@@ -18,10 +18,11 @@ Each step is an ordinary intent, compiled and compared like any other. So a cont
 steps goes on from what it finds, with the same code.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from flows.cookie import PIPELINE
+from flows.delta import delta
 from flows.model import DETOURS, Endpoint, EndpointKey, Intent, Network
 
 
@@ -43,10 +44,9 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> 
     `away` are the hosts whose switch does not have `current`. While the host of one of a journey is away, the old
     policy stands for all of the journey, and nobody comes into the segment that they should leave.
     """
-    journeys = _journeys(current, target)
-    gone = {
-        seg for key in current.endpoints.keys() - target.endpoints.keys() for seg in current.endpoints[key].receives
-    }
+    differing = delta(current, target).endpoints
+    journeys = _journeys(current, target, differing)
+    gone = {seg for key in differing - target.endpoints.keys() for seg in current.endpoints[key].receives}
     waits = {
         journey: [other for other in journeys if other.leaves(journey.goal)]
         for journey in journeys
@@ -64,41 +64,53 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> 
     circle = sorted(waits.keys() - hopeless) if not ready and not gone else []
     if circle:
         goals = dict.fromkeys(_on_a_circle(circle, waits).members, _free_detour(current))
-    endpoints = {
-        key: _advance(current.endpoints[key], wanted, goals.get(key)) if key in current.endpoints else wanted
-        for key, wanted in target.endpoints.items()
-        if key in current.endpoints or wanted.sends not in left
-    }
-    spoken = {segment for endpoint in endpoints.values() for segment in endpoint.receives}
-    detours = {vni: Network(PIPELINE, "detour", 0, vni) for vni in spoken if vni in DETOURS}
-    kept = {vni: network for vni, network in current.networks.items() if vni in spoken}
-    return replace(target, endpoints=endpoints, networks=detours | kept | dict(target.networks))
+    step: dict[EndpointKey, Endpoint | None] = {}
+    for key in differing:
+        wanted, was = target.endpoints.get(key), current.endpoints.get(key)
+        if wanted is None or was is None:
+            step[key] = None if wanted is None or wanted.sends in left else wanted
+        else:
+            step[key] = _advance(was, wanted, goals.get(key))
+    if all(step[key] == target.endpoints.get(key) for key in differing):
+        return target
+    spoken = {segment for end in step.values() if end is not None for segment in end.receives}
+    return current.changed(
+        step,
+        generation=target.generation,
+        hosts=target.hosts,
+        links=target.links,
+        networks=_networks(spoken, current, target),
+    )
 
 
 def same(one: Intent, other: Intent) -> bool:
     """Whether the two say the same of every switch; the generation does not count."""
-    return replace(one, generation=other.generation) == other
+    return one is other or not delta(one, other)
 
 
 def touched(one: Intent, other: Intent) -> frozenset[str]:
     """The hosts whose bridges may differ between the two: all that have a member in a segment where something does."""
-    segments: set[int] = {vni for vni in one.networks.keys() | other.networks.keys() if _differs(one, other, vni)}
-    hosts = {name for name in one.hosts.keys() | other.hosts.keys() if one.hosts.get(name) != other.hosts.get(name)}
-    for key in one.endpoints.keys() | other.endpoints.keys():
-        before, after = one.endpoints.get(key), other.endpoints.get(key)
-        if before != after:
-            hosts.add(key.host)
-            segments.update(segment for end in (before, after) if end is not None for segment in end.receives)
+    changed = delta(one, other)
+    if changed.peers:
+        return frozenset(other.hosts)
+    ends = [intent.endpoints[key] for intent in (one, other) for key in changed.endpoints if key in intent.endpoints]
+    segments = changed.networks.union(*(end.receives for end in ends))
     members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
-    changed_peers = {peer for name in hosts for peer in other.hosts if _peer_changed(one, other, name, peer)}
-    return frozenset((hosts | {end.key.host for end in members} | changed_peers) & other.hosts.keys())
+    return (changed.hosts | {end.key.host for end in ends} | {end.key.host for end in members}) & other.hosts.keys()
 
 
-def _journeys(current: Intent, target: Intent) -> list[_Journey]:
+def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int, Network]:
+    """The networks of a step: those that are wanted, and those that somebody is still in."""
+    old = {vni: network for vni, network in current.networks.items() if vni not in target.networks and vni in spoken}
+    detours = {vni: Network(PIPELINE, "detour", 0, vni) for vni in spoken if vni in DETOURS}
+    return {**old, **detours, **target.networks} if old or detours else target.networks
+
+
+def _journeys(current: Intent, target: Intent, differing: Set[EndpointKey]) -> list[_Journey]:
     found: dict[tuple[tuple[int, ...], int], list[EndpointKey]] = {}
-    for key, wanted in target.endpoints.items():
-        was = current.endpoints.get(key)
-        if was is not None and (was.sends != wanted.sends or was.receives != wanted.receives):
+    for key in differing & current.endpoints.keys() & target.endpoints.keys():
+        was, wanted = current.endpoints[key], target.endpoints[key]
+        if was.sends != wanted.sends or was.receives != wanted.receives:
             goal = _goal(was, wanted)
             found.setdefault((tuple(sorted(was.receives | {was.sends, goal})), goal), []).append(key)
     return [_Journey(segments, goal, tuple(sorted(members))) for (segments, goal), members in sorted(found.items())]
@@ -150,12 +162,3 @@ def _advance(was: Endpoint, wanted: Endpoint, goal: int | None) -> Endpoint:
     if was.sends != goal:  # flip
         return replace(wanted, sends=goal, receives=was.receives)
     return replace(wanted, sends=goal, receives=frozenset({goal}))  # close
-
-
-def _differs(one: Intent, other: Intent, vni: int) -> bool:
-    return one.networks.get(vni) != other.networks.get(vni)
-
-
-def _peer_changed(one: Intent, other: Intent, name: str, peer: str) -> bool:
-    """Whether the peer's flows name this host: its owner id is in the cookie of the tunnel to it."""
-    return peer != name and (name in one.hosts) != (name in other.hosts) and name in other.hosts[peer].tunnels

@@ -1,0 +1,73 @@
+"""What differs between two intents, at the cost of what differs: an intent made from another remembers that.
+
+The way from one to the other is looked for by `Intent.origin`; where there is none (two intents that have nothing to do
+with each other) all endpoints are compared.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flows.model import EndpointKey, Intent
+
+K = TypeVar("K")
+
+LONGEST_WAY = 64  # intents followed back before all is compared
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Who and what is new, gone or changed between two intents."""
+
+    endpoints: frozenset[EndpointKey]
+    networks: frozenset[int]  # vnis
+    hosts: frozenset[str]
+    peers: bool  # a host came or went, or links changed: every other's bridge may name it
+
+    def __bool__(self) -> bool:
+        return bool(self.endpoints or self.networks or self.hosts or self.peers)
+
+
+def delta(one: Intent, other: Intent) -> Delta:
+    """What differs."""
+    suspects = _between(one, other)
+    if suspects is None:
+        suspects = frozenset(one.endpoints.keys() | other.endpoints.keys())
+    hosts = _differing(one.hosts, other.hosts)
+    return Delta(
+        endpoints=frozenset(key for key in suspects if one.endpoints.get(key) != other.endpoints.get(key)),
+        networks=_differing(one.networks, other.networks),
+        hosts=hosts,
+        peers=one.links != other.links or any(_owner(one, host) != _owner(other, host) for host in hosts),
+    )
+
+
+def _owner(intent: Intent, host: str) -> int | None:
+    return intent.hosts[host].owner if host in intent.hosts else None
+
+
+def _differing(one: Mapping[K, object], other: Mapping[K, object]) -> frozenset[K]:
+    if one is other:
+        return frozenset()
+    return frozenset(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
+def _between(one: Intent, other: Intent) -> frozenset[EndpointKey] | None:
+    """All that any step on the way from the one to the other changed; None if no way is known."""
+    way = dict(_back(other))
+    for ancestor, changed in _back(one):
+        if ancestor in way:
+            return changed | way[ancestor]
+    return None
+
+
+def _back(intent: Intent) -> Iterator[tuple[Intent, frozenset[EndpointKey]]]:
+    """The intent and those that it was made from, each with all that may differ since."""
+    changed: frozenset[EndpointKey] = frozenset()
+    yield intent, changed
+    for _ in range(LONGEST_WAY):
+        if intent.origin is None or (before := intent.origin.intent()) is None:
+            return
+        changed |= intent.origin.changed
+        intent = before
+        yield intent, changed

@@ -1,0 +1,94 @@
+"""The short way gives what the long way gives: what differs, who is where, and the part of a bridge that changed."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+
+from flows.delta import delta
+from flows.diff import Plan, plan
+from flows.model import Intent
+from flows.pipeline import compile_bridge, compile_change
+from flows.transition import next_step, touched
+from tests.flows.intents import NAMES, endpoint, hosts, intent, intents
+
+
+def successor(before: Intent, after: Intent) -> Intent:
+    """The second, made from the first."""
+    keys = before.endpoints.keys() | after.endpoints.keys()
+    return before.changed(
+        {key: after.endpoints.get(key) for key in keys if before.endpoints.get(key) != after.endpoints.get(key)},
+        hosts=after.hosts,
+        networks=after.networks,
+        links=after.links,
+    )
+
+
+def unordered(change: Plan) -> Plan:
+    return replace(change, add=tuple(sorted(change.add, key=str)), delete=tuple(sorted(change.delete, key=str)))
+
+
+def check_change(before: Intent, after: Intent, alone: Intent) -> None:
+    """`after` was made from `before`, `alone` says the same and was not."""
+    for name in before.hosts.keys() & after.hosts.keys():
+        part = unordered(plan(*compile_change(before, after, name)))
+        whole = unordered(plan(compile_bridge(before, name), compile_bridge(alone, name)))
+        assert part == whole
+        assert not part or name in touched(before, after)
+
+
+@settings(max_examples=200, deadline=None)
+@given(intents(), intents())
+def test_a_successor_says_the_same_as_one_made_anew(before: Intent, alone: Intent) -> None:
+    _ = before.members, before.local  # known before, so carried over
+
+    after = successor(before, alone)
+
+    assert after.endpoints == alone.endpoints
+    assert after.members == alone.members
+    assert after.local == alone.local
+    assert delta(before, after) == delta(before, alone)
+    check_change(before, after, alone)
+
+
+@settings(max_examples=100, deadline=None)
+@given(intents(), intents(), intents())
+def test_cousins_differ_by_what_both_changed(root: Intent, one: Intent, other: Intent) -> None:
+    left, right = successor(root, one), successor(successor(root, one), other)
+
+    assert delta(left, right) == delta(one, other)
+    assert delta(successor(root, one), successor(root, other)) == delta(one, other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(intents(), intents())
+def test_every_step_of_a_transition_is_compiled_alike_both_ways(before: Intent, target: Intent) -> None:
+    current, target = before, successor(before, target)
+    for _ in range(10):
+        step = next_step(current, target)
+        check_change(current, step, replace(step, origin=None))
+        current = step
+    assert current is target
+
+
+def test_without_a_common_origin_all_is_compared() -> None:
+    one, other = intent(endpoint("h1", 1, 10)), intent(endpoint("h1", 1, 20))
+
+    assert delta(one, other).endpoints == one.endpoints.keys()
+    assert delta(one, other).networks == {10, 20}
+
+
+def test_a_tunnel_that_comes_changes_what_its_host_has() -> None:
+    after = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10))
+    h1 = replace(after.hosts["h1"], tunnels={})
+    before = after.changed({}, hosts={**after.hosts, "h1": h1})
+
+    assert delta(before, after).hosts == {"h1"}
+    check_change(before, after, replace(after, origin=None))
+
+
+def test_a_host_that_comes_changes_what_its_peers_have() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=NAMES[:2])
+    after = before.changed({}, hosts=hosts(*NAMES))
+
+    assert delta(before, after).peers
+    check_change(before, after, replace(after, origin=None))
