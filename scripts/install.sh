@@ -165,7 +165,7 @@ uninstall() {
 remove_network() {
     [[ -e $ETC/helper.toml ]] || return 0
     say "removing NAT, the bridge $1 and the containers' interfaces"
-    "$OPT/bin/python" -c 'from scripts.helper.nat import Nat; Nat().set(())' ||
+    "$OPT/bin/python" -c 'from scripts.helper.net.nat import Nat; Nat().set(())' ||
         say "NAT could not be taken away; see: nft list table inet containet"
     if ovs-vsctl --timeout=5 show >/dev/null 2>&1; then
         ovs-vsctl --timeout=5 --if-exists del-br "$1"

@@ -16,17 +16,17 @@ from typing import IO
 
 import waitress.server
 
-from scripts.helper.api import LARGEST_BODY, application
-from scripts.helper.attach import Attach
-from scripts.helper.bridging import Bridging
+from scripts.helper.attached.host import Host
 from scripts.helper.config import DEFAULT_FILE, EXAMPLE, Config, ConfigError, read_config
 from scripts.helper.containers import Docker
-from scripts.helper.controller import Controller
-from scripts.helper.host import Host
 from scripts.helper.keeper import Keeper
-from scripts.helper.report import Channel
-from scripts.helper.vswitch import Vswitch, VswitchError
-from scripts.helper.wants import Wants
+from scripts.helper.line.controller import Controller
+from scripts.helper.line.report import Channel
+from scripts.helper.line.wants import Wants
+from scripts.helper.ovs.vswitch import Vswitch, VswitchError
+from scripts.helper.people.api import LARGEST_BODY, application
+from scripts.helper.people.attach import Attach
+from scripts.helper.people.bridging import Bridging
 
 THREADS = 32  # calls at a time; `wait` holds one for as long as it waits
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}

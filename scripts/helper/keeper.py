@@ -7,12 +7,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
+from scripts.helper.attached.endpoints import devices
+from scripts.helper.attached.host import Host
 from scripts.helper.containers import NETNS, Container, Docker, DockerAwayError
-from scripts.helper.endpoints import devices
-from scripts.helper.host import Host
-from scripts.helper.netns import PlumbError
-from scripts.helper.report import Channel
-from scripts.helper.vswitch import VswitchError
+from scripts.helper.line.report import Channel
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.vswitch import VswitchError
 
 SWEEP_S = 5.0
 

@@ -15,8 +15,8 @@ from pyroute2 import netns as namespaces
 
 from flows.model import Mac
 from flows.table import Table
-from scripts.helper import plumb
-from scripts.helper.vswitch import Vswitch
+from scripts.helper.net import plumb
+from scripts.helper.ovs.vswitch import Vswitch
 
 BRIDGE = "br-int"
 CLONE_NEWNET = 0x40000000

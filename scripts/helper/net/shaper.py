@@ -15,8 +15,8 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl.tcmsg import plugins, sched_pfifo
 
-from scripts.helper import links
-from scripts.helper.netns import PlumbError, in_words, inside, opened
+from scripts.helper.net import links
+from scripts.helper.net.netns import PlumbError, in_words, inside, opened
 
 ROOT, CLASS, LEAF = 0x10000, 0x10001, 0x100000  # 1:, 1:1, 10:
 ETHERNET = 14  # bytes of a frame's header

@@ -12,8 +12,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from flows.model import Mac
-from scripts.helper import links
-from scripts.helper.netns import PlumbError, in_words, inside, opened
+from scripts.helper.net import links
+from scripts.helper.net.netns import PlumbError, in_words, inside, opened
 
 __all__ = [
     "PlumbError",

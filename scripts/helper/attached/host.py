@@ -14,18 +14,18 @@ from ipaddress import IPv4Network
 from app.wire import EndpointDown, EndpointReport, EndpointUp, GatewayWant, HostUp, Rates, TunnelPeer, TunnelsUp
 from flows.model import Tunnel
 from flows.table import Table
-from scripts.helper import plumb
+from scripts.helper.attached.endpoints import VETH, Endpoints, devices
+from scripts.helper.attached.gateways import Gateways, gateway_key
+from scripts.helper.attached.joins import Joins
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
-from scripts.helper.endpoints import VETH, Endpoints, devices
-from scripts.helper.gateways import Gateways, gateway_key
-from scripts.helper.joins import Joins
-from scripts.helper.nat import Nat, NatError
-from scripts.helper.neighbours import Neighbours
-from scripts.helper.netns import PlumbError
+from scripts.helper.net import plumb
+from scripts.helper.net.nat import Nat, NatError
+from scripts.helper.net.neighbours import Neighbours
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
+from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.problem import RefusedError
-from scripts.helper.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
-from scripts.helper.vswitch import Vswitch, VswitchError
 
 TUNNELS = Key("tunnels", "")  # stands for all tunnel ports where an endpoint's key is asked for
 OVERHEAD = max(tunnel.overhead for tunnel in Tunnel)  # bytes, where nobody said yet which tunnels there are

@@ -15,9 +15,14 @@ from typing import Any
 from app.wire import Admission, Ask, Outcome, Rates
 from flows.model import DEFAULT_VLAN, Mac
 from flows.rate import format_rate
-from scripts.helper import plumb
-from scripts.helper.asked import Connect, Disconnect, Wait
-from scripts.helper.checks import (
+from scripts.helper.attached.host import Host
+from scripts.helper.containers import Container, Docker
+from scripts.helper.line.controller import AwayError
+from scripts.helper.line.report import Channel
+from scripts.helper.net import plumb
+from scripts.helper.ovs.record import EndpointRecord, Key, bounded_labels
+from scripts.helper.people.asked import Connect, Disconnect, Wait
+from scripts.helper.people.checks import (
     existing,
     namespace_of,
     refuse_difference,
@@ -26,12 +31,7 @@ from scripts.helper.checks import (
     refuse_without_prefix,
     vlan_behind,
 )
-from scripts.helper.containers import Container, Docker
-from scripts.helper.controller import AwayError
-from scripts.helper.host import Host
 from scripts.helper.problem import RefusedError
-from scripts.helper.record import EndpointRecord, Key, bounded_labels
-from scripts.helper.report import Channel
 
 SESSION_S = 2.0  # how long to wait for a session with a controller that answers
 LOOK_S = 0.2  # between two looks whether somebody connected what is waited for

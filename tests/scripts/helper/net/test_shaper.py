@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 from pyroute2 import IPRoute
 
-from scripts.helper import plumb
-from scripts.helper.netns import inside, opened
-from scripts.helper.plumb import PlumbError
-from scripts.helper.shaper import shape
-from scripts.helper.vswitch import Vswitch
+from scripts.helper.net import plumb
+from scripts.helper.net.netns import inside, opened
+from scripts.helper.net.plumb import PlumbError
+from scripts.helper.net.shaper import shape
+from scripts.helper.ovs.vswitch import Vswitch
 from tests.scripts.helper.conftest import Container, Ovs, run
 
 BURST_MS, BURST_LEAST = 100, 512  # of a meter: milliseconds of its rate, but at least 64 KB (in kilobits)

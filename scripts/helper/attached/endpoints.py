@@ -17,9 +17,9 @@ from contextlib import ExitStack
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
-from scripts.helper import plumb, shaper
-from scripts.helper.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
-from scripts.helper.vswitch import PortState, Vswitch
+from scripts.helper.net import plumb, shaper
+from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
+from scripts.helper.ovs.vswitch import PortState, Vswitch
 
 VETH = "ct"  # what our host ends are called, before eight random digits
 

@@ -21,13 +21,13 @@ from typing import Any, Generic, TypeVar
 import falcon
 from pydantic import ValidationError
 
-from scripts.helper.asked import Asked, Connect, Disconnect, JoinBridge, LeaveBridge, Wait
-from scripts.helper.attach import Attach
-from scripts.helper.bridging import Bridging
-from scripts.helper.nat import NatError
-from scripts.helper.netns import PlumbError
+from scripts.helper.net.nat import NatError
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.vswitch import VswitchError
+from scripts.helper.people.asked import Asked, Connect, Disconnect, JoinBridge, LeaveBridge, Wait
+from scripts.helper.people.attach import Attach
+from scripts.helper.people.bridging import Bridging
 from scripts.helper.problem import RefusedError
-from scripts.helper.vswitch import VswitchError
 
 LARGEST_BODY = 64 << 10  # bytes
 

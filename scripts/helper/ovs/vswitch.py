@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.model import Mac
-from scripts.helper.ovsdb import Ovsdb, VswitchError, put, put_keys
+from scripts.helper.ovs.ovsdb import Ovsdb, VswitchError, put, put_keys
 
 __all__ = ["PortState", "Vswitch", "VswitchError"]
 

@@ -7,12 +7,12 @@ import logging
 import threading
 
 from app.wire import Done, GatewayWant, Rates, ShaperWant, TunnelsWant, Want
-from scripts.helper.host import TUNNELS, Host
-from scripts.helper.nat import NatError
-from scripts.helper.netns import PlumbError
-from scripts.helper.record import Key
-from scripts.helper.report import Channel
-from scripts.helper.vswitch import VswitchError
+from scripts.helper.attached.host import TUNNELS, Host
+from scripts.helper.line.report import Channel
+from scripts.helper.net.nat import NatError
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.record import Key
+from scripts.helper.ovs.vswitch import VswitchError
 
 # For the report that goes before a done. The controller answers it at once; that something went it answers when that is
 # applied, for which it needs the done: so nothing is waited for then.

@@ -8,7 +8,7 @@ import pytest
 
 from app.wire import GatewayWant, ShaperWant, TunnelPeer, TunnelsWant, Want
 from flows.model import Role, Tunnel
-from scripts.helper.host import tunnel_name
+from scripts.helper.attached.host import tunnel_name
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import VTEP, Running, helper
 from tests.scripts.helper.twin import Twin

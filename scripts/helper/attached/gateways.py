@@ -9,10 +9,10 @@ from ipaddress import IPv4Network
 
 from app.wire import EndpointReport
 from flows.model import Mac, Role
-from scripts.helper import plumb
-from scripts.helper.endpoints import healthy
-from scripts.helper.record import GATEWAY, GatewayRecord, Key, gateway_records
-from scripts.helper.vswitch import PortState, Vswitch
+from scripts.helper.attached.endpoints import healthy
+from scripts.helper.net import plumb
+from scripts.helper.ovs.record import GATEWAY, GatewayRecord, Key, gateway_records
+from scripts.helper.ovs.vswitch import PortState, Vswitch
 
 
 def gateway_key(vlan: int) -> Key:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from flows.model import Mac
-from scripts.helper import plumb
-from scripts.helper.plumb import PlumbError
-from scripts.helper.vswitch import Vswitch
+from scripts.helper.net import plumb
+from scripts.helper.net.plumb import PlumbError
+from scripts.helper.ovs.vswitch import Vswitch
 from tests.scripts.helper.conftest import Container, Ovs, run, until
 
 Make = Callable[[str], Container]

@@ -16,12 +16,12 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac, Role
-from scripts.helper import plumb, shaper
+from scripts.helper.attached.endpoints import devices, healthy, new_host_end
 from scripts.helper.containers import Attachment, Container
-from scripts.helper.endpoints import devices, healthy, new_host_end
-from scripts.helper.member import Ends, fit
-from scripts.helper.record import JOIN, JoinRecord, Key, bounded_labels, join_records
-from scripts.helper.vswitch import PortState, Vswitch
+from scripts.helper.net import plumb, shaper
+from scripts.helper.net.member import Ends, fit
+from scripts.helper.ovs.record import JOIN, JoinRecord, Key, bounded_labels, join_records
+from scripts.helper.ovs.vswitch import PortState, Vswitch
 
 FAR = "cj"  # what the end in the Linux bridge is called, before the same eight digits
 

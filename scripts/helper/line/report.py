@@ -28,12 +28,12 @@ from app.wire import (
     Want,
     Welcome,
 )
-from scripts.helper.controller import AwayError, Controller, StaleSessionError
-from scripts.helper.host import TUNNELS
-from scripts.helper.netns import PlumbError
+from scripts.helper.attached.host import TUNNELS
+from scripts.helper.line.controller import AwayError, Controller, StaleSessionError
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.record import Key
+from scripts.helper.ovs.vswitch import VswitchError
 from scripts.helper.problem import RefusedError
-from scripts.helper.record import Key
-from scripts.helper.vswitch import VswitchError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 STEADY_S = 5.0  # a session that lasted so long was a good one: begin again with the first pause

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from app.wire import Ask
 from flows.model import DEFAULT_VLAN
 from flows.rate import format_rate
-from scripts.helper.asked import Connect
 from scripts.helper.containers import Container, is_own_namespace
+from scripts.helper.ovs.record import EndpointRecord, JoinRecord, Key
+from scripts.helper.people.asked import Connect
 from scripts.helper.problem import RefusedError
-from scripts.helper.record import EndpointRecord, JoinRecord, Key
 
 Records = Mapping[Key, EndpointRecord]
 

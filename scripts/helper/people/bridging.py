@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from flows.model import DEFAULT_VLAN
-from scripts.helper.asked import JoinBridge, LeaveBridge
-from scripts.helper.host import Host
-from scripts.helper.joins import bridge_key
+from scripts.helper.attached.host import Host
+from scripts.helper.attached.joins import bridge_key
 from scripts.helper.keeper import Keeper
-from scripts.helper.netns import PlumbError
+from scripts.helper.line.report import Channel
+from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.record import JoinRecord, Key
+from scripts.helper.people.asked import JoinBridge, LeaveBridge
 from scripts.helper.problem import RefusedError
-from scripts.helper.record import JoinRecord, Key
-from scripts.helper.report import Channel
 
 
 class Bridging:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.model import Mac
-from scripts.helper import plumb
-from scripts.helper.nat import Nat, NatError
+from scripts.helper.net import plumb
+from scripts.helper.net.nat import Nat, NatError
 from tests.scripts.helper.conftest import Container, run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pyroute2 import IPRoute
 
-from scripts.helper.netns import in_words, inside, opened
+from scripts.helper.net.netns import in_words, inside, opened
 
 
 @dataclass(frozen=True, slots=True)

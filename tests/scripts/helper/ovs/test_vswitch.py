@@ -9,7 +9,7 @@ import pytest
 
 from flows.model import Mac
 from flows.table import Table
-from scripts.helper.vswitch import PortState, Vswitch, VswitchError
+from scripts.helper.ovs.vswitch import PortState, Vswitch, VswitchError
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, make_bridge, run, until
 
 RECORD = ("endpoint/abc/eth0", '{"name": "web1"}')

@@ -1,0 +1,1 @@
+"""What people ask of this host: checked, admitted, done, answered."""
