@@ -44,7 +44,7 @@ class Call(Generic[A]):
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Do what the body says."""
-        body = req.bounded_stream.read(LARGEST_BODY + 1)
+        body = req.bounded_stream.read(LARGEST_BODY + 1)  # in chunks too: waitress gathers them and says how long it is
         if len(body) > LARGEST_BODY:
             raise RefusedError(413, "too-large", f"The body is larger than {LARGEST_BODY >> 10} KiB.")
         answer = self._work(self._kind.model_validate_json(body))

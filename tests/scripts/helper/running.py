@@ -58,9 +58,10 @@ class Running:
         return (self.path / "helper.log").read_text()
 
     def ask(self, method: str, resource: str, body: object = None) -> tuple[int, Any]:
+        """The answer. `body`: what becomes JSON, or bytes as they are, or an iterator of them that goes in chunks."""
         connection = _Unix(self.settings["socket"])
         try:
-            said = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+            said = body if body is None or isinstance(body, bytes | Iterator) else json.dumps(body).encode()
             connection.request(method, resource, said)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,19 @@ def test_refused_input_changes_nothing(here: Running, twin: Twin, ovs: Ovs, cont
     assert ports(ovs) == []
     assert twin.endpoints == {}
     assert "eth0" not in one.run("ip", "link")
+
+
+def test_a_body_in_chunks_is_a_body(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+
+    def chunked(asked: dict[str, str]) -> tuple[int, Any]:
+        body = json.dumps(asked).encode()
+        return here.ask("POST", "/v1/connect", (body[start : start + 20] for start in range(0, len(body), 20)))
+
+    asked = {"container": said(one), "address": "10.1.0.1/24"}
+    assert chunked(asked)[0] == 200
+    assert f"{said(one)}/eth0" in twin.endpoints
+    assert chunked(asked | {"interface": "x" * (65 << 10)})[0] == 413
 
 
 def test_what_the_controller_refuses_leaves_nothing(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
