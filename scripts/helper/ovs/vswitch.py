@@ -152,17 +152,6 @@ class Vswitch:
             lambda: {port.name: _state(port) for port in self._bridge().ports if port.name != self._bridge_name}
         )
 
-    def set_noop_qos(self, port: str, on: bool) -> None:
-        """Whether ovs-vswitchd leaves the queue of the port's device alone; an endpoint's it does from the start."""
-
-        def work(txn: Any) -> None:
-            row = self._db.row("Port", port)
-            if row is None:
-                raise VswitchError(f"There is no port “{port}”.")
-            put(row, qos=[self._noop(txn)] if on else [])
-
-        self._db.transact(work)
-
     def _ensure(self, name: str, external_ids: Mapping[str, str], **interface: object) -> int:
         new = self._db.read(lambda: self._db.row("Port", name)) is None
         with self._taken_back(name, None) if new else ExitStack():
