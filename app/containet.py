@@ -22,6 +22,7 @@ from app.store.sqlite import SqliteStore, StoreError
 ANSWERS = [
     ofp_event.EventOFPErrorMsg,
     ofp_event.EventOFPBundleCtrlMsg,
+    ofp_event.EventOFPRequestForward,
     *(getattr(ofp_event, name) for name in dir(ofp_event) if name.startswith("EventOFP") and name.endswith("Reply")),
 ]
 

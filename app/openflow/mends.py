@@ -7,6 +7,9 @@ vSwitch 3.1, each with a test that reads it from a real switch:
 - the description of more than one group: the parser takes the next group for properties of this one;
 - meter features: Open vSwitch sends the 16 bytes of OpenFlow 1.3, the parser wants the 24 of OpenFlow 1.5;
 - a Nicira action keeps its bytes (`data`), so that one which nobody can put in words can still be shown;
+- the flow monitor: the parser knows the first flows only and fails on every change of one (of four decorators of its
+  class for updates the last overwrites the others' number), so the bytes are left as they are for `monitor.news`;
+- requests of others that are forwarded: left as they are, too;
 - a number is looked for among all names of the protocol, for every table and port of every flow: found names are kept,
   which makes the words of 20,000 flows five times as fast.
 """
@@ -18,6 +21,7 @@ from typing import Any
 from os_ken.lib import ofctl_v1_3
 from os_ken.ofproto import ofproto_v1_5 as ofp
 from os_ken.ofproto import ofproto_v1_5_parser as parser
+from os_ken.ofproto.ofproto_parser import MsgBase
 
 _group_desc = parser.OFPGroupDescStats.parser
 _meter_features = parser.OFPMeterFeaturesStats.parser
@@ -31,7 +35,25 @@ def mend_parser() -> None:
     parser.OFPGroupDescStats.parser = staticmethod(_one_group_desc)
     parser.OFPMeterFeaturesStats.parser = staticmethod(_padded_meter_features)
     parser.NXAction.parse = staticmethod(_nicira_with_data)
+    parser.OFPFlowMonitorReply.cls_stats_body_cls = Unread
+    parser.OFPRequestForward.parser = classmethod(_unread)
     ofctl_v1_3.UTIL._reserved_num_to_user = _name
+
+
+class Unread:
+    """All entries of a reply, as one that nobody has looked into."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    @classmethod
+    def parser(cls, buf: bytes, offset: int) -> "Unread":
+        """The rest of the reply."""
+        return cls(len(buf) - offset)
+
+
+def _unread(cls: Any, *message: Any) -> Any:
+    return MsgBase.parser.__func__(cls, *message)
 
 
 def _copy_field(cls: Any, buf: bytes, offset: int) -> Any:

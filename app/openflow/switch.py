@@ -17,11 +17,12 @@ from typing import Any
 from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
-from app.openflow import messages
+from app.openflow import messages, monitor
 from app.openflow.bundle import Bundle, Send, State
 from app.openflow.codec import OURS, Command, LiveEntry, entries, flow_from
 from app.openflow.listing import live_from
 from app.openflow.messages import BundleCommand, MeterCommand
+from app.openflow.watch import Listener, Watch
 from flows.cookie import MAGIC_MASK
 from flows.diff import Plan
 from flows.flow import Contents, Flow, MeterEntry
@@ -89,11 +90,16 @@ class Switch:
         self._gone = False
         self._bundles = 0
         self._talks: list[_Talk] = []
+        self._watch: Watch | None = None
 
     # What os-ken says
 
     def received(self, msg: Reply) -> None:
-        """A reply or an error came; never waits."""
+        """A reply, an error or news came; never waits."""
+        if monitor.tells(msg):
+            if self._watch is not None:
+                self._watch.received(bytes(msg.buf))
+            return
         for talk in self._talks:
             if talk.first <= msg.xid < talk.end:
                 talk.put(msg)
@@ -106,6 +112,14 @@ class Switch:
         self._gone = True
         for talk in self._talks:
             talk.put(None)
+        if self._watch is not None:
+            self._watch.end()
+
+    def watch(self, listener: Listener) -> None:
+        """Tell what others change here from now on; what was before that is found by a `read` after it. Never waits."""
+        self._watch = Watch(listener)
+        self.dp.xid += 1
+        self.dp.send(monitor.subscription(self.dp.xid))
 
     # What the controller asks. All raise SwitchGoneError.
 

@@ -20,6 +20,7 @@ PATIENCE_S = 10
 ANSWERS = [
     ofp_event.EventOFPErrorMsg,
     ofp_event.EventOFPBundleCtrlMsg,
+    ofp_event.EventOFPRequestForward,
     *(getattr(ofp_event, name) for name in dir(ofp_event) if name.startswith("EventOFP") and name.endswith("Reply")),
 ]
 
