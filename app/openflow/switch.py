@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,10 +21,12 @@ from app.openflow.bundle import Bundle, Send, State
 from app.openflow.codec import OURS, Command, LiveEntry, entries, flow_from
 from app.openflow.listing import live_from
 from app.openflow.messages import BundleCommand, MeterCommand
+from app.openflow.strays import Stray, deletion, stray_from
+from app.openflow.talk import Reply, Talk
 from app.openflow.watch import Listener, Watch
 from flows.cookie import MAGIC_MASK
 from flows.diff import Plan
-from flows.flow import Contents, Flow, MeterEntry
+from flows.flow import Contents, Flow, Key, MeterEntry
 
 LOG = logging.getLogger(__name__)
 
@@ -33,12 +34,10 @@ PIECE = 10_000  # flows read or written at once: more, and the userspace datapat
 ANSWER_S = 10.0  # a bundle of a piece takes 0.1 s; one that is idle for 10 s is dropped by Open vSwitch
 PROBE_S = 2.0  # for a switch that may be gone to show that it is not
 BLOCK = 1 << 16  # bytes sent at once
-MOST_REPLIES = 20_000  # messages waiting in one talk: a bundle's errors, 30 MB of flows
 SHOWN = 5  # refusals told in words
 
 _BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
 
-Reply = Any  # os-ken's message objects
 Make = Callable[[int], bytes]  # xid -> message
 Refusals = list[tuple[Flow | MeterEntry | None, str]]
 
@@ -60,25 +59,6 @@ class RefusedFlowsError(Exception):
         super().__init__(f"the switch refused {len(refusals)} of the changes, so none was made: {shown}{more}")
 
 
-@dataclass
-class _Talk:
-    """A run of xids, and what came for them."""
-
-    first: int
-    end: int  # the first that is another's
-    next: int
-    inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
-
-    def put(self, msg: Reply | None) -> None:
-        """A reply, or None when the connection ended; what is too much is lost, and the talk then takes too long."""
-        if self.inbox.qsize() < MOST_REPLIES:
-            self.inbox.put(msg)
-
-    def errors(self, replies: Iterable[Reply]) -> list[tuple[int, str]]:
-        """The number of the message that was refused, and why."""
-        return [(m.xid - self.first, messages.reason(m)) for m in replies if m.msg_type == ofp.OFPT_ERROR]
-
-
 class Switch:
     """Our connection to one bridge, made from os-ken's (`dp`)."""
 
@@ -86,10 +66,11 @@ class Switch:
         self.dp = dp
         self.dpid: int = dp.id
         self.foreign = 0  # flows that are not ours, as of the last `read`
+        self.strays: Sequence[Stray] = ()  # with our cookie, but not of our making; likewise
         self.patience_s = ANSWER_S  # for each step of what is asked
         self._gone = False
         self._bundles = 0
-        self._talks: list[_Talk] = []
+        self._talks: list[Talk] = []
         self._watch: Watch | None = None
 
     # What os-ken says
@@ -144,12 +125,30 @@ class Switch:
             return self._say(talk, (make,))
 
     def read(self) -> Contents:
-        """The flows of ours that it holds, and all meters. Sets `foreign`."""
+        """The flows of ours that it holds, and all meters. Sets `foreign` and `strays`."""
         ours = self._count(None, OURS, MAGIC_MASK)
         self.foreign = self._count(None, 0, 0) - ours
-        flows = (flow_from(entry) for entry in self._entries(None, ours, OURS, MAGIC_MASK))
+        flows: dict[Key, Flow] = {}
+        strays: list[Stray] = []
+        for entry in self._entries(None, ours, OURS, MAGIC_MASK):
+            flow = flow_from(entry)
+            if flow is None:
+                strays.append(stray_from(entry))
+            else:
+                flows[flow.key] = flow
+        self.strays = strays
         meters = [messages.meter_from(desc) for reply in self._answer(messages.meters_request) for desc in reply.body]
-        return Contents({flow.key: flow for flow in flows if flow}, {entry.meter: entry for entry in meters})
+        return Contents(flows, {entry.meter: entry for entry in meters})
+
+    def drop_strays(self) -> None:
+        """Delete the strays that the last `read` found."""
+        for start in range(0, len(self.strays), PIECE):
+            piece = self.strays[start : start + PIECE]
+            with self._talk(len(piece) + 1) as talk:
+                refused = talk.errors(self._say(talk, [partial(deletion, stray) for stray in piece]))
+            for number, why in refused:
+                LOG.warning("%#018x: %s is not deleted: %s", self.dpid, piece[number], why)
+        self.strays = ()
 
     def live(self, table: int | None) -> list[LiveEntry]:
         """The flows of one table, or of all, whoever made them, with their counters."""
@@ -228,20 +227,20 @@ class Switch:
         return replies
 
     @contextmanager
-    def _talk(self, xids: int) -> Iterator[_Talk]:
+    def _talk(self, xids: int) -> Iterator[Talk]:
         """What comes with one of so many xids goes to this talk, until the block ends."""
         if self.dp.xid + xids > ofp.MAX_XID:
             self.dp.xid = 0
         first = self.dp.xid + 1
         self.dp.xid += xids
-        talk = _Talk(first, first + xids, first)
+        talk = Talk(first, first + xids, first)
         self._talks.append(talk)
         try:
             yield talk
         finally:
             self._talks.remove(talk)
 
-    def _say(self, talk: _Talk, makes: Sequence[Make], patience_s: float | None = None) -> list[Reply]:
+    def _say(self, talk: Talk, makes: Sequence[Make], patience_s: float | None = None) -> list[Reply]:
         """Send these and a barrier, and give what comes until that is answered."""
         first, barrier = talk.next, talk.next + len(makes)
         talk.next = barrier + 1
@@ -252,7 +251,7 @@ class Switch:
                 raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} is gone")
         return list(self._until(barrier, talk, time.monotonic() + (patience_s or self.patience_s)))
 
-    def _until(self, barrier: int, talk: _Talk, deadline: float) -> Iterator[Reply]:
+    def _until(self, barrier: int, talk: Talk, deadline: float) -> Iterator[Reply]:
         while True:
             try:
                 msg = talk.inbox.get(timeout=max(deadline - time.monotonic(), 0.001))

@@ -195,6 +195,29 @@ def test_what_others_did_is_told_apart(switch: Switch, sandbox: Sandbox) -> None
     assert len(sandbox.flows()) == 3
 
 
+def test_flows_of_another_version_are_found_and_go(switch: Switch, sandbox: Sandbox) -> None:
+    desired = contents(lookup(1))
+    switch.apply(plan(Contents(), desired))
+    kept = sandbox.flows()
+    cookie = f"cookie={COOKIE:#x}"
+    sandbox.ofctl("add-flow", "br-int", "table=60,priority=9,cookie=0x12,tcp,tcp_dst=80,actions=drop")
+    others = sorted({*sandbox.flows()} - {*kept})
+    for stray in (
+        f"table=60,priority=9,{cookie},udp,udp_dst=53,reg0=7,reg14=3,actions=drop",
+        f"table=61,priority=0,{cookie},actions=output:2",
+        f"table=0,{cookie},ipv6,ipv6_dst=fe80::/10,metadata=0x5/0xf,actions=ct(table=61)",
+    ):
+        sandbox.ofctl("add-flow", "br-int", stray)
+
+    assert switch.read() == desired
+    assert (len(switch.strays), switch.foreign) == (3, 1)
+    switch.drop_strays()
+
+    assert sandbox.flows() == sorted(kept + others)
+    assert switch.read() == desired
+    assert not switch.strays
+
+
 def test_many_flows_are_written_and_read_in_pieces(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PIECE", 100)
     desired = contents(*(lookup(owner, segment=owner % 7) for owner in range(1000)), EXPLICIT[-1])
