@@ -1,18 +1,19 @@
 """The lines to the helpers: one session a host, what is wanted of it, and the stream that carries it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from os_ken.lib import hub
 
 from app.desk import RefusedError
-from app.wanted import Body, Book, lowered, shaper, shaper_key, wants
-from app.wire import Done, Want
+from app.wanted import SETTLE, Body, Book, lowered, shaper, shaper_key, wants
+from app.wire import Done, SettleWant, Want
 from flows.model import Intent
 from flows.transition import touched
 
 BEAT_S = 2.0
+SETTLE_S = 1.5  # Open vSwitch looks through its cache at least every half second (max-revalidator), twice is enough
 LOWER_S = 0.5  # how long meters wait for the shapers that go before them
 
 
@@ -88,6 +89,7 @@ class Lines:
         self._lines: dict[str, Line] = {}
         self._session = time.time_ns() // 1_000_000  # larger than any that a controller before gave out
         self._mtu = mtu
+        self._settles = 0
         self._news = hub.Event()
 
     def __getitem__(self, host: str) -> Line:
@@ -127,6 +129,19 @@ class Lines:
                 told.add(key.host)
         deadline = time.monotonic() + LOWER_S
         while any(self[host].pending() for host in told) and (left := deadline - time.monotonic()) > 0:
+            self._news.wait(left)
+
+    def settle(self, hosts: Set[str], step: Intent) -> None:
+        """Wait until the helpers say that their switches have nothing cached of before this step.
+
+        Where a helper is away the switch is given the time in which it looks through its cache by itself; that host is
+        pending until its helper is there and has said so.
+        """
+        self._settles += 1
+        for host in hosts:
+            self[host].want_one(SETTLE, SettleWant(number=self._settles), step.generation)
+        deadline = time.monotonic() + SETTLE_S
+        while any(self[host].book.lacks(SETTLE) for host in hosts) and (left := deadline - time.monotonic()) > 0:
             self._news.wait(left)
 
     def after(self, before: Intent, step: Intent) -> None:

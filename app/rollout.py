@@ -7,21 +7,23 @@ is tried again at the next wake, at the latest after a second, and counts as awa
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
-from flows.diff import Plan, apply, plan, spare, without
+from flows.delta import delta
+from flows.diff import Plan, joined, plan, spare, without
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
-from flows.pipeline import FlowConflictError, compile_bridge
-from flows.transition import next_step, same, touched
+from flows.pipeline import FlowConflictError, compile_bridge, compile_change
+from flows.transition import arrived, next_step, same, stale, touched
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
+LINGER_S = 15.0  # longer than Open vSwitch keeps what it cached and nobody uses (max-idle, 10 s)
 PUSH_S = 1.0  # how long the others wait for a switch
 
 
@@ -41,19 +43,23 @@ class Shapers(Protocol):
     def before(self, current: Intent, step: Intent) -> None:
         """Lower what sinks, and wait for it a moment."""
 
+    def settle(self, hosts: Set[str], step: Intent) -> None:
+        """Wait until nothing that these switches cached is older than this step."""
+
     def after(self, before: Intent, step: Intent) -> None:
         """Say what is wanted with this step."""
 
 
 @dataclass
 class Station:
-    """One host's bridge. `installed` is None until it was read; `stands` the generation that it is known to have.
+    """One host's bridge. `stands` is the generation that it is known to have.
 
-    `leftovers` are what was found there and is not wanted: it goes when sweeping begins, and not before.
+    It `has` what this intent compiles to, and `leftovers`: what was found there and is not wanted, which goes when
+    sweeping begins, and not before. Nothing is known of what it has (None) until it was read.
     """
 
     bridge: Bridge | None = None
-    installed: Contents | None = None
+    has: Intent | None = None
     leftovers: Contents = field(default_factory=Contents)
     behind: bool = True
     busy: bool = False  # a push is under way
@@ -66,7 +72,11 @@ class Rollout:
     """The loop that owns what the switches hold."""
 
     def __init__(
-        self, start: Intent, shapers: Shapers, agreed: Callable[[list[tuple[EndpointKey, int]]], None]
+        self,
+        start: Intent,
+        shapers: Shapers,
+        agreed: Callable[[list[tuple[EndpointKey, int]]], None],
+        linger_s: float = LINGER_S,
     ) -> None:
         self.current = start
         self.target = start
@@ -75,6 +85,9 @@ class Rollout:
         self._shapers = shapers
         self._agreed = agreed
         self._stations: dict[str, Station] = {}
+        self._linger_s = linger_s
+        self._tidy_at: float | None = None  # when what lingers goes (monotonic)
+        self._left: dict[int, float] = {}  # segment -> when somebody left it last
         self._sweeping = False
         self._wake = hub.Event()
         self._news = hub.Event()
@@ -99,14 +112,14 @@ class Rollout:
     def connected(self, host: str, bridge: Bridge) -> None:
         """This host's switch is there."""
         station = self._stations.setdefault(host, Station())
-        station.bridge, station.installed, station.behind = bridge, None, True
+        station.bridge, station.has, station.behind = bridge, None, True
         self._wake.set()
 
     def disconnected(self, host: str, bridge: Bridge) -> None:
         """This connection is gone."""
         station = self._stations.get(host)
         if station is not None and station.bridge is bridge:
-            station.bridge, station.installed, station.behind = None, None, True
+            station.bridge, station.has, station.behind = None, None, True
             self.tell()
 
     # What others ask it
@@ -123,8 +136,7 @@ class Rollout:
 
     def unfinished(self, keys: Iterable[EndpointKey]) -> frozenset[EndpointKey]:
         """Those of these endpoints that are not yet where they are wanted."""
-        current, target = self.current.endpoints, self.target.endpoints
-        return frozenset(key for key in keys if current.get(key) != target.get(key))
+        return frozenset(key for key in keys if not arrived(self.current, self.target, key))
 
     def stands(self, host: str, generation: int) -> bool:
         """Whether this host's switch has every step of this generation that may be taken."""
@@ -159,14 +171,21 @@ class Rollout:
         target, before = self.target, self.current
         self._push_all()
         away = frozenset(name for name in target.hosts if not self._in_step(name))
-        step = next_step(before, target, away)
+        step = next_step(before, target, away, lingering=self._lingering())
         if not same(before, step):
             self._shapers.before(before, step)
             self.current = step
             for name in touched(before, step) & self._stations.keys():
                 self._stations[name].behind = True
             self._push_all()
-        self.current = replace(step, generation=target.generation)
+            if waited_for := stale(before, step, target, self._warm()):
+                self._shapers.settle(waited_for, step)
+            self._note_left(before, step)
+        self.current = step
+        if step is target:
+            self._tidy_at = None
+        elif self._tidy_at is None:
+            self._tidy_at = time.monotonic() + self._linger_s
         self._keep_agreed()
         self._shapers.after(self._told, self.current)
         self._told = self.current
@@ -175,6 +194,21 @@ class Rollout:
                 station.stands = max(station.stands, target.generation)
         self.tell()
         return not same(before, step) or self.target is not target
+
+    def _lingering(self) -> bool:
+        return self._tidy_at is None or time.monotonic() < self._tidy_at
+
+    def _warm(self) -> Set[int]:
+        """The segments of which switches may have cached that somebody is not there."""
+        forgotten = time.monotonic() - LINGER_S
+        self._left = {segment: when for segment, when in self._left.items() if when > forgotten}
+        return self._left.keys()
+
+    def _note_left(self, before: Intent, step: Intent) -> None:
+        for key in delta(before, step).endpoints & before.endpoints.keys():
+            now = step.endpoints.get(key)
+            for segment in before.endpoints[key].receives - (now.receives if now else frozenset()):
+                self._left[segment] = time.monotonic()
 
     def _in_step(self, host: str) -> bool:
         station = self._stations.get(host)
@@ -197,15 +231,10 @@ class Rollout:
         return True
 
     def _push(self, host: str, station: Station, bridge: Bridge) -> None:
-        step, sweeping, installed = self.current, self._sweeping, station.installed
-        station.installed = None  # not known, until it is known again
+        step, sweeping = self.current, self._sweeping
         try:
-            desired = compile_bridge(step, host)
-            if installed is None:
-                installed = bridge.read()
-                station.leftovers = without(installed, desired)
-            station.leftovers = Contents() if sweeping else without(station.leftovers, desired)
-            change = spare(plan(installed, desired), station.leftovers)
+            change, leftovers = self._change(host, station, bridge, step, sweeping)
+            station.has = None  # not known, until it is known again
             if change:
                 LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
                 bridge.apply(change)
@@ -217,10 +246,9 @@ class Rollout:
             LOG.warning("%s: %s", host, error)
         else:
             if station.bridge is bridge:
-                station.installed = apply(installed, change)
-                station.error = None
+                station.has, station.leftovers, station.error = step, leftovers, None
                 # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
-                station.behind = sweeping != self._sweeping or not (step is self.current or same(step, self.current))
+                station.behind = sweeping != self._sweeping or not same(step, self.current)
         finally:
             station.busy = False
             if station.late or station.bridge is not bridge:
@@ -228,13 +256,28 @@ class Rollout:
                 self._wake.set()
             self.tell()
 
+    def _change(
+        self, host: str, station: Station, bridge: Bridge, step: Intent, sweeping: bool
+    ) -> tuple[Plan, Contents]:
+        """What the bridge needs to have this step, and what is left over there then."""
+        if station.has is None:
+            desired = compile_bridge(step, host)
+            installed = bridge.read()
+            found = without(installed, desired)
+        else:
+            known, desired = compile_change(station.has, step, host)
+            found = without(station.leftovers, desired)
+            installed = joined(known, station.leftovers)
+        leftovers = Contents() if sweeping else found
+        return spare(plan(installed, desired), leftovers), leftovers
+
     def _keep_agreed(self) -> None:
         """Who sends elsewhere now, or is new: the store must know before the old segment is closed."""
         before, step = self._kept.endpoints, self.current
         changed = [
-            (key, endpoint.sends)
-            for key, endpoint in step.endpoints.items()
-            if key not in before or before[key].sends != endpoint.sends
+            (key, step.endpoints[key].sends)
+            for key in sorted(delta(self._kept, step).endpoints & step.endpoints.keys())
+            if key not in before or before[key].sends != step.endpoints[key].sends
         ]
         if changed:
             self._agreed(changed)

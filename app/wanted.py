@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface
 
-from app.wire import Done, GatewayWant, ShaperWant, TunnelPeer, TunnelsWant, Want
+from app.wire import Done, GatewayWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
 from flows.model import Endpoint, Intent, Mac, Role
 from flows.topology import peers
 
-Body = TunnelsWant | ShaperWant | GatewayWant
+Body = TunnelsWant | ShaperWant | GatewayWant | SettleWant
+SETTLE = "settle"
 
 
 def wants(intent: Intent, host: str, mtu: int) -> dict[str, Body]:
@@ -80,7 +81,7 @@ class Book:
             return []
         self.newest = generation
         messages = [self.put(key, body, generation) for key, body in wanted.items()]
-        for key in [key for key in self.standing if key not in wanted]:
+        for key in self.standing.keys() - wanted.keys() - {SETTLE}:
             body = self.standing[key].body
             if isinstance(body, GatewayWant) and body.present:
                 messages.append(self.put(key, GatewayWant(vlan=body.vlan, present=False), generation))
@@ -117,9 +118,14 @@ class Book:
         else:
             self.errors[done.key] = done.error
 
+    def lacks(self, key: str) -> bool:
+        """Whether this is wanted and not done yet."""
+        want = self.standing.get(key)
+        return want is not None and self.acknowledged.get(key) != want.generation
+
     def outstanding(self) -> list[Want]:
         """What is not done yet."""
-        return [want for key, want in self.standing.items() if self.acknowledged.get(key) != want.generation]
+        return [want for key, want in self.standing.items() if self.lacks(key)]
 
     def begin_again(self) -> None:
         """Nothing is known to be done, so all of it is outstanding."""

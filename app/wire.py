@@ -104,8 +104,16 @@ class TunnelsUp(Wire):
     tunnels: dict[HostName, OfPort]
 
 
-Event = Annotated[EndpointUp | EndpointDown | TunnelsUp, Field(discriminator="kind")]
-EVENT: TypeAdapter[EndpointUp | EndpointDown | TunnelsUp] = TypeAdapter(Event)
+class Drift(Wire):
+    """Somebody else removed or changed what the helper made in Open vSwitch: what, and whether it stands again."""
+
+    kind: Literal["drift"] = "drift"
+    what: str = Field(min_length=1, max_length=256)
+    repaired: bool
+
+
+Event = Annotated[EndpointUp | EndpointDown | TunnelsUp | Drift, Field(discriminator="kind")]
+EVENT: TypeAdapter[EndpointUp | EndpointDown | TunnelsUp | Drift] = TypeAdapter(Event)
 
 
 class Welcome(Wire):
@@ -189,12 +197,19 @@ class GatewayWant(Wire):
     mtu: int | None = None
 
 
+class SettleWant(Wire):
+    """Nothing that Open vSwitch cached follows flows of before this want. `number` tells one from the next."""
+
+    kind: Literal["settle"] = "settle"
+    number: int
+
+
 class Want(Wire):
     """One thing that is wanted of a host. A want of the same `key` replaces the earlier one."""
 
     key: str
     generation: int
-    body: Annotated[TunnelsWant | ShaperWant | GatewayWant, Field(discriminator="kind")]
+    body: Annotated[TunnelsWant | ShaperWant | GatewayWant | SettleWant, Field(discriminator="kind")]
 
 
 class Done(Wire):

@@ -42,6 +42,13 @@ def without(contents: Contents, other: Contents) -> Contents:
     )
 
 
+def joined(contents: Contents, other: Contents) -> Contents:
+    """What both hold; the first one's where they share a key."""
+    if not other.flows and not other.meters:
+        return contents
+    return Contents({**other.flows, **contents.flows}, {**other.meters, **contents.meters})
+
+
 def spare(change: Plan, kept: Contents) -> Plan:
     """The same change, but what is kept is not deleted."""
     if not kept.flows and not kept.meters:

@@ -14,6 +14,10 @@ step standing on every switch before the next begins:
 Who comes into a segment never meets who leaves it: a journey opens only when nobody is left that leaves its goal. Where
 journeys wait for each other in a circle (two that swap), one of them makes a detour by a segment of its own.
 
+Switches cache what they decided, and follow a change of their flows a little later: `stale` says where that must be
+waited for after a step. Where nobody sends in the old segment any more, and nobody wants to, to close is only to tidy
+up: it may linger, and a way back is open meanwhile.
+
 Each step is an ordinary intent, compiled and compared like any other. So a controller that was killed between two
 steps goes on from what it finds, with the same code.
 """
@@ -38,11 +42,12 @@ class _Journey:
         return segment in self.segments and segment != self.goal
 
 
-def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> Intent:
+def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, lingering: bool = False) -> Intent:
     """The intent that may follow `current` on the way to `target`; one with the same contents if none may.
 
     `away` are the hosts whose switch does not have `current`. While the host of one of a journey is away, the old
-    policy stands for all of the journey, and nobody comes into the segment that they should leave.
+    policy stands for all of the journey, and nobody comes into the segment that they should leave. `lingering`: what
+    is only tidying up is not done yet.
     """
     differing = delta(current, target).endpoints
     journeys = _journeys(current, target, differing)
@@ -64,6 +69,8 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset()) -> 
     circle = sorted(waits.keys() - hopeless) if not ready and not gone else []
     if circle:
         goals = dict.fromkeys(_on_a_circle(circle, waits).members, _free_detour(current))
+    if lingering:
+        goals = {key: goal for key, goal in goals.items() if not _may_linger(current, target, key)}
     step: dict[EndpointKey, Endpoint | None] = {}
     for key in differing:
         wanted, was = target.endpoints.get(key), current.endpoints.get(key)
@@ -97,6 +104,46 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
     segments = changed.networks.union(*(end.receives for end in ends))
     members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
     return (changed.hosts | {end.key.host for end in ends} | {end.key.host for end in members}) & other.hosts.keys()
+
+
+def arrived(current: Intent, target: Intent, key: EndpointKey) -> bool:
+    """Whether the endpoint is what it should be, as far as any packet can tell."""
+    was, wanted = current.endpoints.get(key), target.endpoints.get(key)
+    if was is None or wanted is None or was == wanted:
+        return was == wanted
+    return replace(was, receives=wanted.receives) == wanted and _may_linger(current, target, key)
+
+
+def stale(before: Intent, step: Intent, target: Intent, warm: Set[int] = frozenset()) -> frozenset[str]:
+    """The hosts where nothing that the switch cached before this step may be left, before the next step or an answer.
+
+    `warm` are the segments that somebody left not long ago, so that packets to him may be known as nobody's.
+    """
+    hosts: set[str] = set()
+    for key in delta(before, step).endpoints & before.endpoints.keys() & step.endpoints.keys():
+        was, now = before.endpoints[key], step.endpoints[key]
+        opened, closed = now.receives - was.receives, was.receives - now.receives
+        for segment in opened:
+            members = before.members.get(segment, ())
+            if members or segment in warm:
+                hosts.update({key.host}, (member.key.host for member in members))
+        if was.sends != now.sends or any(_in_use(step, target, segment) for segment in closed):
+            hosts.add(key.host)
+        if (was.up_meter, was.down_meter) != (now.up_meter, now.down_meter):
+            hosts.add(key.host)
+    return frozenset(hosts)
+
+
+def _may_linger(current: Intent, target: Intent, key: EndpointKey) -> bool:
+    """Whether the endpoint has flipped, and only receives besides where nobody sends nor wants to."""
+    was, wanted = current.endpoints[key], target.endpoints[key]
+    return was.sends == wanted.sends and not any(
+        _in_use(current, target, segment) for segment in was.receives - wanted.receives
+    )
+
+
+def _in_use(current: Intent, target: Intent, segment: int) -> bool:
+    return segment in target.members or any(member.sends == segment for member in current.members.get(segment, ()))
 
 
 def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int, Network]:

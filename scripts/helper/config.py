@@ -52,6 +52,12 @@ class Config(BaseModel):
     socket: Annotated[str, StringConstraints(pattern=r"^/.{1,100}$")] = "/run/containet/helper.sock"
     dpid: Annotated[int, Field(gt=0, lt=1 << 64)] = 0
 
+    @property
+    def ovs_directory(self) -> Path:
+        """Where Open vSwitch's daemons have their control sockets: beside the database's, if that is a local one."""
+        kind, _, path = self.ovsdb.partition(":")
+        return Path(path).parent if kind == "unix" else Path("/run/openvswitch")
+
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, said: dict[str, object]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The rollout with switches that fail: whatever happens, it ends where it should, and never flips too early."""
 
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import pytest
@@ -47,6 +48,9 @@ class Quiet:
     def before(self, current: Intent, step: Intent) -> None:
         pass
 
+    def settle(self, hosts: Set[str], step: Intent) -> None:
+        pass
+
     def after(self, before: Intent, step: Intent) -> None:
         pass
 
@@ -67,9 +71,9 @@ class Bench:
         return all(self.twins[name].contents == compile_bridge(wanted, name) for name in self.twins)
 
 
-def bench(start: Intent, sweep: bool = True) -> Bench:
+def bench(start: Intent, sweep: bool = True, linger_s: float = 0.0) -> Bench:
     agreed: dict[EndpointKey, int] = {}
-    made = Bench(Rollout(start, Quiet(), agreed.update), {name: Twin() for name in start.hosts}, agreed)
+    made = Bench(Rollout(start, Quiet(), agreed.update, linger_s), {name: Twin() for name in start.hosts}, agreed)
     if sweep:
         made.rollout.sweep()
     for name, twin in made.twins.items():
@@ -87,6 +91,19 @@ def test_a_change_ends_everywhere_and_is_agreed() -> None:
     assert made.holds(AFTER)
     assert made.agreed == {A: 20, B: 20}
     assert all(made.rollout.stands(name, AFTER.generation) for name in AFTER.hosts)
+
+
+def test_what_lingers_is_no_part_of_the_answer_and_goes_later() -> None:
+    made = bench(BEFORE, linger_s=0.2)
+
+    made.rollout.aim(AFTER)
+    made.settle()
+
+    assert not made.rollout.unfinished([A, B])
+    assert not made.holds(AFTER)
+    time.sleep(0.2)
+    made.settle()
+    assert made.holds(AFTER)
 
 
 def test_nothing_new_sends_nothing() -> None:

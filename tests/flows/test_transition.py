@@ -1,6 +1,6 @@
 """The law of change: nothing lost that both sides allow, nothing delivered that neither does, at every moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import permutations, product
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import compile_bridge
-from flows.transition import next_step, same, touched
+from flows.transition import arrived, next_step, same, stale, touched
 from tests.flows.fabric import BROADCAST, receivers
 from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, intents, moved
 
@@ -23,10 +23,12 @@ segments = st.dictionaries(
 )
 
 
-def steps(before: Intent, target: Intent, away: frozenset[str] = frozenset()) -> Iterator[tuple[Intent, Intent]]:
+def steps(
+    before: Intent, target: Intent, away: frozenset[str] = frozenset(), lingering: bool = False
+) -> Iterator[tuple[Intent, Intent]]:
     current = before
     for _ in range(40):
-        step = next_step(current, target, away)
+        step = next_step(current, target, away, lingering=lingering)
         if same(current, step):
             return
         yield current, step
@@ -49,26 +51,45 @@ def mixtures(one: Intent, other: Intent, away: frozenset[str], old: Intent) -> I
         yield {n: had[n] if n in away else chosen[n] for n, chosen in zip(NAMES, choice, strict=True)}
 
 
-def check_law(before: Intent, target: Intent, away: frozenset[str]) -> None:
-    for one, other in steps(before, target, away):
+def check_law(before: Intent, target: Intent, away: frozenset[str], lingering: bool = False) -> None:
+    for one, other in steps(before, target, away, lingering):
         for now in mixtures(one, other, away, before):
-            for sender, receiver in permutations(before.endpoints.keys() & target.endpoints.keys(), 2):
-                old = before.endpoints[sender].sends == before.endpoints[receiver].sends
-                new = target.endpoints[sender].sends == target.endpoints[receiver].sends
-                for eth_dst in (int(before.endpoints[receiver].mac), BROADCAST):
-                    copies = [end.key for end in receivers(now, before, before.endpoints[sender], eth_dst)]
-                    if old and new:
-                        assert copies.count(receiver) == 1
-                    elif not old and not new:
-                        assert receiver not in copies
+            check_moment(now, before, target)
+
+
+def check_moment(now: Mapping[str, Contents], before: Intent, target: Intent) -> None:
+    for sender, receiver in permutations(before.endpoints.keys() & target.endpoints.keys(), 2):
+        old = before.endpoints[sender].sends == before.endpoints[receiver].sends
+        new = target.endpoints[sender].sends == target.endpoints[receiver].sends
+        for eth_dst in (int(before.endpoints[receiver].mac), BROADCAST):
+            copies = [end.key for end in receivers(now, before, before.endpoints[sender], eth_dst)]
+            if old and new:
+                assert copies.count(receiver) == 1
+            elif not old and not new:
+                assert receiver not in copies
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents(), segments, st.frozensets(st.sampled_from(NAMES), max_size=1))
+@given(intents(), segments, st.frozensets(st.sampled_from(NAMES), max_size=1), st.booleans())
 def test_no_moment_of_a_change_breaks_the_law(
-    before: Intent, change: dict[EndpointKey, int | None], away: frozenset[str]
+    before: Intent, change: dict[EndpointKey, int | None], away: frozenset[str], lingering: bool
 ) -> None:
-    check_law(before, moved(before, change), away)
+    check_law(before, moved(before, change), away, lingering)
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, segments)
+def test_a_change_while_another_lingers_keeps_the_law(
+    before: Intent, first: dict[EndpointKey, int | None], second: dict[EndpointKey, int | None]
+) -> None:
+    between = moved(before, first)
+    last = [step for _, step in steps(before, between, lingering=True)][-1:] or [before]
+    after = moved(between, second)
+
+    assert all(arrived(last[0], between, key) for key in between.endpoints)
+    for one, other in steps(last[0], after, lingering=True):
+        for now in mixtures(one, other, frozenset(), last[0]):
+            check_moment(now, between, after)
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,6 +112,77 @@ def test_a_move_opens_flips_and_closes() -> None:
     path = [(step.endpoints[A].sends, set(step.endpoints[A].receives)) for _, step in steps(TOGETHER, target)]
 
     assert path == [(10, {10, 20}), (20, {10, 20}), (20, {20})]
+
+
+@settings(max_examples=60, deadline=None)
+@given(intents(), segments, st.booleans())
+def test_what_switches_still_have_cached_breaks_no_law(
+    before: Intent, change: dict[EndpointKey, int | None], lingering: bool
+) -> None:
+    """A switch may act by anything that it had since it was last waited for; and after the end only by the end.
+
+    Who is gone is not looked at: its port went before its flows, and all that is cached for it with that.
+    """
+    target = moved(before, {key: segment for key, segment in change.items() if segment is not None})
+    remembered = {name: [compile_bridge(before, name)] for name in NAMES}
+
+    def check(before: Intent) -> None:
+        for choice in product(*(remembered[name] for name in NAMES)):
+            check_moment(dict(zip(NAMES, choice, strict=True)), before, target)
+
+    for one, other in steps(before, target, lingering=lingering):
+        for name in NAMES:
+            remembered[name].append(compile_bridge(other, name))
+        check(before)
+        for name in stale(one, other, target, frozenset(SEGMENTS)):
+            del remembered[name][:-1]
+    check(target)
+
+
+def test_to_close_what_nobody_uses_may_linger_and_leaves_the_way_back_open() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20, C: 20})
+    opened = next_step(TOGETHER, target, lingering=True)
+    flipped = next_step(opened, target, lingering=True)
+
+    assert same(next_step(flipped, target, lingering=True), flipped)
+    assert all(arrived(flipped, target, key) for key in (A, B, C))
+    assert not arrived(opened, target, A)
+    assert next_step(flipped, TOGETHER, lingering=True).endpoints[A].sends == 10
+    assert same(next_step(flipped, target), target)
+
+
+def test_nothing_lingers_where_somebody_stays_or_comes() -> None:
+    left = moved(TOGETHER, {A: 20, B: 20})
+    everybody = moved(TOGETHER, {A: 20, B: 20, C: 20})
+    flipped = next_step(next_step(TOGETHER, everybody), everybody)
+    newcomer = endpoint("h3", 6, 10)
+
+    assert [step.endpoints[A].receives for _, step in steps(TOGETHER, left, lingering=True)][-1] == {20}
+    assert not arrived(next_step(next_step(TOGETHER, left), left), left, A)
+    welcome = intent(newcomer, *everybody.endpoints.values())
+    closed = next_step(flipped, welcome, lingering=True)
+    assert closed.endpoints[A].receives == {20}
+    assert newcomer.key not in closed.endpoints
+    assert stale(flipped, closed, welcome) == {"h1", "h2", "h3"}
+
+
+def test_what_was_cached_is_waited_for_where_it_would_do_harm() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20})
+    opened = next_step(TOGETHER, target)
+    flipped = next_step(opened, target)
+    closed = next_step(flipped, target)
+
+    assert stale(TOGETHER, opened, target) == frozenset(), "nobody was in 20, so nothing of it is cached"
+    assert stale(TOGETHER, opened, target, frozenset({20})) == {"h1", "h2"}
+    assert stale(opened, flipped, target) == {"h1", "h2"}
+    assert stale(flipped, closed, target) == {"h1", "h2"}, "C sends in 10 still"
+
+
+def test_a_rate_that_comes_is_waited_for_where_it_counts() -> None:
+    limited = TOGETHER.changed({A: replace(TOGETHER.endpoints[A], up_kbps=1000, up_meter=1)})
+
+    assert stale(TOGETHER, limited, limited) == {"h1"}
+    assert stale(limited, limited.changed({A: replace(limited.endpoints[A], up_kbps=2000)}), limited) == frozenset()
 
 
 def test_those_that_move_together_wait_for_the_host_that_is_away() -> None:

@@ -6,12 +6,13 @@ A newer want of the same key replaces one that waits. Wants of an earlier sessio
 import logging
 import threading
 
-from app.wire import Done, GatewayWant, Rates, ShaperWant, TunnelsWant, Want
+from app.wire import Done, GatewayWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
 from scripts.helper.attached.host import TUNNELS, Host
 from scripts.helper.line.report import Channel
 from scripts.helper.net.nat import NatError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import Key
+from scripts.helper.ovs.revalidator import Revalidator
 from scripts.helper.ovs.vswitch import VswitchError
 
 # For the report that goes before a done. The controller answers it at once; that something went it answers when that is
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 class Wants:
     """Takes wants from the channel and does them."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, revalidator: Revalidator) -> None:
+        self._host, self._revalidator = host, revalidator
         self._arrived = threading.Condition()
         self._waiting: dict[str, Want] = {}
         self._session = 0
@@ -66,7 +67,10 @@ class Wants:
             return "The helper of this host failed unexpectedly; its log has more."
         return None
 
-    def _do(self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant) -> None:
+    def _do(self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant | SettleWant) -> None:
+        if isinstance(wanted, SettleWant):
+            self._revalidator.settle()
+            return
         if isinstance(wanted, ShaperWant):
             rates = Rates(up_kbps=wanted.up_kbps, down_kbps=wanted.down_kbps)
             self._host.shape(Key(wanted.container, wanted.interface), rates)

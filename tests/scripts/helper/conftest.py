@@ -85,6 +85,10 @@ class Ovs:
     def ofctl(self, command: str, *arguments: str) -> str:
         return run("ovs-ofctl", "-OOpenFlow15", command, f"{self.path}/{BRIDGE}.mgmt", *arguments)
 
+    def appctl(self, *command: str) -> str:
+        pid = (self.path / "ovs-vswitchd.pid").read_text().strip()
+        return run("ovs-appctl", "-t", f"{self.path}/ovs-vswitchd.{pid}.ctl", *command)
+
     def stop(self) -> None:
         for program in self.processes:
             self.kill(program)
@@ -92,9 +96,9 @@ class Ovs:
     def _spawn(self, program: str, *arguments: str) -> None:
         log = f"--log-file={self.path}/{program}.log"
         environment = os.environ | {"OVS_RUNDIR": str(self.path)}
-        unixctl = f"--unixctl={self.path}/{program}.ctl"
+        pidfile = f"--pidfile={self.path}/{program}.pid"
         self.processes[program] = subprocess.Popen(
-            [program, *arguments, log, unixctl, "-vconsole:off"], env=environment, stderr=subprocess.DEVNULL
+            [program, *arguments, log, pidfile, "-vconsole:off"], env=environment, stderr=subprocess.DEVNULL
         )
 
 
