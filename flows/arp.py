@@ -9,6 +9,7 @@ A request for an address that nobody has goes on and is flooded, as on a LAN.
 """
 
 from collections.abc import Iterator
+from typing import SupportsInt
 
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import (
@@ -25,8 +26,15 @@ from flows.fields import (
     SEGMENT,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
-from flows.model import Endpoint, Host, Intent
+from flows.model import Endpoint, Host, Intent, Mac
 from flows.table import Priority, Table
+
+REQUEST = ARP_OP(ARP_REQUEST)
+AS_REPLY = Set(ARP_OP, ARP_REPLY)
+TO_THE_ONE_WHO_ASKED = Move(ETH_SRC, ETH_DST, ETH_SRC.bits)
+HIS_MAC = Move(ARP_SHA, ARP_THA, ARP_SHA.bits)
+HIS_ADDRESS = Move(ARP_SPA, ARP_TPA, ARP_SPA.bits)
+BACK = Output(IN_PORT_NUMBER)
 
 
 def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
@@ -40,21 +48,20 @@ def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
         yield flow(
             Table.ARP_RESPONDER,
             Priority.NORMAL,
-            (SEGMENT(segment), ETH_ARP, ARP_OP(ARP_REQUEST), ARP_TPA(endpoint.address.ip)),
-            _reply(endpoint),
+            (SEGMENT(segment), ETH_ARP, REQUEST, ARP_TPA(endpoint.address)),
+            _reply(endpoint.mac, endpoint.address),
             pack(Feature.ARP, endpoint.owner),
         )
 
 
-def _reply(endpoint: Endpoint) -> tuple[Action, ...]:
-    address = 0 if endpoint.address is None else int(endpoint.address.ip)
+def _reply(mac: Mac, address: SupportsInt) -> tuple[Action, ...]:
     return (
-        Move(ETH_SRC, ETH_DST, ETH_SRC.bits),
-        Set(ETH_SRC, endpoint.mac),
-        Set(ARP_OP, ARP_REPLY),
-        Move(ARP_SHA, ARP_THA, ARP_SHA.bits),
-        Set(ARP_SHA, endpoint.mac),
-        Move(ARP_SPA, ARP_TPA, ARP_SPA.bits),
-        Set(ARP_SPA, address),
-        Output(IN_PORT_NUMBER),
+        TO_THE_ONE_WHO_ASKED,
+        Set(ETH_SRC, mac),
+        AS_REPLY,
+        HIS_MAC,
+        Set(ARP_SHA, mac),
+        HIS_ADDRESS,
+        Set(ARP_SPA, int(address)),
+        BACK,
     )

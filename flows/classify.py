@@ -18,6 +18,9 @@ from flows.flow import Flow, Goto, Move, Set, flow
 from flows.model import Endpoint, Host, Intent
 from flows.table import Priority, Table
 
+FROM_ENDPOINT = (Set(ORIGIN, Origin.ENDPOINT), Goto(Table.SPOOF_GUARD))
+FROM_TUNNEL = (Move(TUN_ID, SEGMENT, SEGMENT.bits), Set(ORIGIN, Origin.TUNNEL), Goto(Table.L2_LOOKUP))
+
 
 def of_local(endpoint: Endpoint) -> Iterator[Flow]:
     """One flow."""
@@ -25,12 +28,7 @@ def of_local(endpoint: Endpoint) -> Iterator[Flow]:
         Table.CLASSIFY,
         Priority.NORMAL,
         (IN_PORT(endpoint.ofport), ETH_SRC(endpoint.mac)),
-        (
-            Set(SEGMENT, endpoint.sends),
-            Set(SENDER, endpoint.owner),
-            Set(ORIGIN, Origin.ENDPOINT),
-            Goto(Table.SPOOF_GUARD),
-        ),
+        (Set(SEGMENT, endpoint.sends), Set(SENDER, endpoint.owner), *FROM_ENDPOINT),
         pack(Feature.CLASSIFY, endpoint.owner),
     )
 
@@ -43,6 +41,6 @@ def of_bridge(intent: Intent, host: Host) -> Iterator[Flow]:
                 Table.CLASSIFY,
                 Priority.NORMAL,
                 (IN_PORT(ofport),),
-                (Move(TUN_ID, SEGMENT, SEGMENT.bits), Set(ORIGIN, Origin.TUNNEL), Goto(Table.L2_LOOKUP)),
+                FROM_TUNNEL,
                 pack(Feature.CLASSIFY, intent.hosts[peer].owner),
             )

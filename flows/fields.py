@@ -10,25 +10,24 @@ Names and widths are those of ovs-fields(7), so that a flow prints as `ovs-ofctl
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import SupportsInt
+from typing import NamedTuple, SupportsInt
 
 from flows.model import Mac
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Field:
+class Field(NamedTuple):
     """A field of the packet or of the pipeline. Calling it with a value makes a term of a match."""
 
+    place: int  # in a match: what others depend on comes first (prerequisites, OpenFlow 1.5, 7.2.3.6)
     name: str
     bits: int
 
     def __call__(self, value: SupportsInt, mask: SupportsInt | None = None) -> "Term":
         """This field has this value (under the mask); ValueError if either does not fit the field."""
-        number, bound = int(value), 1 << self.bits
-        if not 0 <= number < bound or (mask is not None and not 0 <= int(mask) < bound):
+        number = int(value)
+        if number >> self.bits or (mask is not None and int(mask) >> self.bits):  # -1 if it is negative
             raise ValueError(f"{self.name} has {self.bits} bits: {number:#x} does not fit")
         return Term(self, number, None if mask is None else int(mask))
 
@@ -37,8 +36,7 @@ class Field:
         return _SHOWN.get(self.name, _decimal)(value)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Term:
+class Term(NamedTuple):
     """One condition of a match: all of these must hold."""
 
     field: Field
@@ -77,22 +75,22 @@ def _ipv6(value: int) -> str:
     return str(IPv6Address(value))
 
 
-IN_PORT = Field("in_port", 32)
-ETH_DST = Field("eth_dst", 48)
-ETH_SRC = Field("eth_src", 48)
-ETH_TYPE = Field("eth_type", 16)
-IPV4_SRC = Field("ip_src", 32)
-IPV6_SRC = Field("ipv6_src", 128)
-ARP_OP = Field("arp_op", 16)
-ARP_SPA = Field("arp_spa", 32)
-ARP_TPA = Field("arp_tpa", 32)
-ARP_SHA = Field("arp_sha", 48)
-ARP_THA = Field("arp_tha", 48)
-TUN_ID = Field("tun_id", 64)
-SEGMENT = Field("reg0", 32)
-SENDER = Field("reg1", 32)
-ORIGIN = Field("reg2", 32)
-OUT = Field("reg3", 32)
+IN_PORT = Field(1, "in_port", 32)
+ETH_DST = Field(1, "eth_dst", 48)
+ETH_SRC = Field(1, "eth_src", 48)
+ETH_TYPE = Field(0, "eth_type", 16)
+IPV4_SRC = Field(1, "ip_src", 32)
+IPV6_SRC = Field(1, "ipv6_src", 128)
+ARP_OP = Field(1, "arp_op", 16)
+ARP_SPA = Field(1, "arp_spa", 32)
+ARP_TPA = Field(1, "arp_tpa", 32)
+ARP_SHA = Field(1, "arp_sha", 48)
+ARP_THA = Field(1, "arp_tha", 48)
+TUN_ID = Field(1, "tun_id", 64)
+SEGMENT = Field(1, "reg0", 32)
+SENDER = Field(1, "reg1", 32)
+ORIGIN = Field(1, "reg2", 32)
+OUT = Field(1, "reg3", 32)
 
 _SHOWN: dict[str, Callable[[int], str]] = {
     "eth_dst": _mac,

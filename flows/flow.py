@@ -1,10 +1,14 @@
 """A flow entry, a meter, and what a bridge holds: plain values with a key.
 
 Instructions and actions are one tuple in the order of execution (OpenFlow 1.5, 5.8): `Meter` first, `Goto` last.
+
+A bridge may have 100,000 flows, so all of these are tuples: made, compared and hashed with no code of ours. Tuples are
+equal if what they hold is, so the actions that hold but a number hold their verb beside it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from flows.fields import Field, Term
 from flows.table import Table
@@ -12,8 +16,7 @@ from flows.table import Table
 IN_PORT_NUMBER = 0xFFFFFFF8  # OFPP_IN_PORT: back to where the packet came from
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(NamedTuple):
     """The field gets this value."""
 
     field: Field
@@ -23,8 +26,7 @@ class Set:
         return f"set_field:{self.field.show(self.value)}->{self.field.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """The first field's low bits are copied over the second's; `bits` of them."""
 
     source: Field
@@ -35,18 +37,17 @@ class Move:
         return f"move:{_part(self.source, self.bits)}->{_part(self.target, self.bits)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """The packet leaves by this port."""
 
     port: int
+    verb: Literal["output"] = "output"
 
     def __str__(self) -> str:
-        return "IN_PORT" if self.port == IN_PORT_NUMBER else f"output:{self.port}"
+        return "IN_PORT" if self.port == IN_PORT_NUMBER else f"{self.verb}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class OutputBy:
+class OutputBy(NamedTuple):
     """The packet leaves by the port whose number is in the register (all 32 bits)."""
 
     register: Field
@@ -55,32 +56,31 @@ class OutputBy:
         return f"output:{_part(self.register, 32)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(NamedTuple):
     """The packet counts against this meter, which may drop it."""
 
     meter: int
+    verb: Literal["meter"] = "meter"
 
     def __str__(self) -> str:
-        return f"meter:{self.meter}"
+        return f"{self.verb}:{self.meter}"
 
 
-@dataclass(frozen=True, slots=True)
-class Goto:
+class Goto(NamedTuple):
     """The packet goes on in this table."""
 
     table: Table
+    verb: Literal["goto_table"] = "goto_table"
 
     def __str__(self) -> str:
-        return f"goto_table:{int(self.table)}"
+        return f"{self.verb}:{int(self.table)}"
 
 
 Action = Set | Move | Output | OutputBy | Meter | Goto
 Key = tuple[Table, int, tuple[Term, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """One flow entry. Two flows with one `key` cannot both be installed. No actions: drop."""
 
     table: Table
@@ -92,7 +92,7 @@ class Flow:
     @property
     def key(self) -> Key:
         """What the switch tells entries apart by."""
-        return (self.table, self.priority, self.match)
+        return self[:3]
 
     def __str__(self) -> str:
         """As `ovs-ofctl add-flow` reads it."""
@@ -101,8 +101,7 @@ class Flow:
         return f"table={int(self.table)},cookie={self.cookie:#018x},priority={self.priority}{match} actions={actions}"
 
 
-@dataclass(frozen=True, slots=True)
-class MeterEntry:
+class MeterEntry(NamedTuple):
     """One meter: drops what comes faster. Rate in kilobits per second, burst in kilobits."""
 
     meter: int
@@ -119,17 +118,8 @@ class Contents:
 
 
 def flow(table: Table, priority: int, match: Iterable[Term], actions: Iterable[Action], cookie: int) -> Flow:
-    """A flow with its match in the one order that all matches have."""
-    return Flow(table, priority, in_order(match), tuple(actions), cookie)
-
-
-def in_order(match: Iterable[Term]) -> tuple[Term, ...]:
-    """The terms by name, eth_type before what depends on it (prerequisites, OpenFlow 1.5, 7.2.3.6)."""
-    return tuple(sorted(match, key=_place))
-
-
-def _place(term: Term) -> tuple[bool, str]:
-    return term.field.name != "eth_type", term.field.name
+    """A flow with its match in the one order that all matches have: that of the fields."""
+    return Flow(table, priority, tuple(sorted(match)), tuple(actions), cookie)
 
 
 def _part(field: Field, bits: int) -> str:

@@ -19,6 +19,8 @@ from flows.model import Endpoint, Host, Intent
 from flows.table import Priority, Table
 
 GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
+FROM_ENDPOINT = ORIGIN(Origin.ENDPOINT)
+ON = Goto(Table.OUTPUT)
 
 
 def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
@@ -45,7 +47,7 @@ def _local(endpoint: Endpoint, segment: int) -> Flow:
         Table.L2_LOOKUP,
         Priority.NORMAL,
         (SEGMENT(segment), ETH_DST(endpoint.mac)),
-        (Set(OUT, endpoint.ofport), Goto(Table.OUTPUT)),
+        (Set(OUT, endpoint.ofport), ON),
         pack(Feature.L2, endpoint.owner),
     )
 
@@ -54,7 +56,7 @@ def _far(endpoint: Endpoint, segment: int, tunnel: int) -> Flow:
     return flow(
         Table.L2_LOOKUP,
         Priority.NORMAL,
-        (SEGMENT(segment), ETH_DST(endpoint.mac), ORIGIN(Origin.ENDPOINT)),
-        (Set(TUN_ID, segment), Set(OUT, tunnel), Goto(Table.OUTPUT)),
+        (SEGMENT(segment), ETH_DST(endpoint.mac), FROM_ENDPOINT),
+        (Set(TUN_ID, segment), Set(OUT, tunnel), ON),
         pack(Feature.L2, endpoint.owner),
     )

@@ -23,6 +23,7 @@ from flows.table import Priority, Table
 
 LINK_LOCAL = IPV6_SRC(IPv6Address("fe80::"), IPv6Address("ffff:ffff:ffff:ffff::"))
 UNSPECIFIED = IPV6_SRC(IPv6Address("::"))
+ON = (Goto(Table.RATE_LIMIT),)
 
 
 def of_local(endpoint: Endpoint) -> Iterator[Flow]:
@@ -42,9 +43,9 @@ def _allowed(endpoint: Endpoint) -> Iterator[tuple[Term, ...]]:
     if endpoint.role is not Role.CONTAINER:
         yield (sender,)
     elif endpoint.address is not None:
-        yield (sender, ETH_IPV4, IPV4_SRC(endpoint.address.ip))
-        yield (sender, ETH_ARP, ARP_SPA(endpoint.address.ip), ARP_SHA(endpoint.mac))
+        yield (sender, ETH_IPV4, IPV4_SRC(endpoint.address))
+        yield (sender, ETH_ARP, ARP_SPA(endpoint.address), ARP_SHA(endpoint.mac))
 
 
 def _pass(match: tuple[Term, ...], cookie: int) -> Flow:
-    return flow(Table.SPOOF_GUARD, Priority.NORMAL, match, (Goto(Table.RATE_LIMIT),), cookie)
+    return flow(Table.SPOOF_GUARD, Priority.NORMAL, match, ON, cookie)

@@ -26,7 +26,7 @@ from app.openflow import oxm
 from app.openflow.oxm import NotOurs
 from flows.cookie import MAGIC, MAGIC_MASK
 from flows.fields import Term
-from flows.flow import Action, Flow, Goto, Meter, Move, Output, OutputBy, Set, in_order
+from flows.flow import Action, Flow, Goto, Meter, Move, Output, OutputBy, Set
 from flows.table import Table
 
 OURS = MAGIC << 56  # under MAGIC_MASK: the cookies of our flows
@@ -175,7 +175,7 @@ def _action(action: Action) -> bytes:
 
 @lru_cache(REMEMBERED)
 def _terms(packed: bytes) -> tuple[Term, ...]:
-    return in_order(oxm.unpack(packed))
+    return tuple(sorted(oxm.unpack(packed)))
 
 
 @lru_cache(REMEMBERED)
