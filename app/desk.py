@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.policy import Policy
-from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
+from app.wire import Admission, Ask, Done, Event, HostUp, Outcome, Want, Welcome
 from flows.flow import Flow
 from flows.model import EndpointKey, Intent
 
@@ -127,7 +127,7 @@ class Desk(Protocol):
     def host_up(self, host: str, report: HostUp) -> Welcome:
         """A helper begins a session; 409 for a second host with this dpid."""
 
-    def heard(self, host: str, session: int, event: EndpointUp | EndpointDown | TunnelsUp) -> Outcome:
+    def heard(self, host: str, session: int, event: Event) -> Outcome:
         """Something came or went there."""
 
     def wants(self, host: str, session: int) -> Iterator[Want | None]:

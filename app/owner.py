@@ -22,7 +22,20 @@ from app.progress import Progress
 from app.registry import Registry
 from app.rollout import Rollout
 from app.store import Store
-from app.wire import Admission, Ask, Done, EndpointDown, EndpointUp, HostUp, Outcome, TunnelsUp, Want, Welcome
+from app.wire import (
+    Admission,
+    Ask,
+    Done,
+    Drift,
+    EndpointDown,
+    EndpointUp,
+    Event,
+    HostUp,
+    Outcome,
+    TunnelsUp,
+    Want,
+    Welcome,
+)
 from flows.model import EndpointKey, Intent, Role
 from flows.transition import touched
 
@@ -187,7 +200,7 @@ class Owner:
             self._rollout.connected(host, bridge)
         return welcome
 
-    def heard(self, host: str, session: int, event: EndpointUp | EndpointDown | TunnelsUp) -> Outcome:
+    def heard(self, host: str, session: int, event: Event) -> Outcome:
         """Something came or went there."""
 
         def job() -> Iterable[EndpointKey]:
@@ -201,9 +214,11 @@ class Owner:
                     self._registry.endpoint_down(EndpointKey(host, container, interface))
                 case TunnelsUp(tunnels=tunnels):
                     self._registry.tunnels_up(host, dict(tunnels))
+                case Drift(what=what, repaired=repaired):
+                    LOG.warning("%s: %s; %s", host, what, "put right" if repaired else "it is not right yet")
             return ()
 
-        return self._change(job, patience_s=0.0 if _follows_a_want(event) else ANSWER_S)
+        return self._change(job, patience_s=0.0 if _waits_for_nothing(event) else ANSWER_S)
 
     def wants(self, host: str, session: int) -> Iterator[Want | None]:
         """What is wanted there, as it changes; None is a beat. Ends when a newer session begins."""
@@ -322,6 +337,8 @@ class Owner:
             silent.append(str(error))
 
 
-def _follows_a_want(event: EndpointUp | EndpointDown | TunnelsUp) -> bool:
-    """Whether the helper says this on its way to `done`: waiting for that would be waiting for itself."""
-    return isinstance(event, TunnelsUp) or (isinstance(event, EndpointUp) and event.endpoint.role is Role.GATEWAY)
+def _waits_for_nothing(event: Event) -> bool:
+    """Whether it changes nothing, or the helper says it on its way to `done`: that would be waiting for itself."""
+    return isinstance(event, Drift | TunnelsUp) or (
+        isinstance(event, EndpointUp) and event.endpoint.role is Role.GATEWAY
+    )

@@ -19,6 +19,7 @@ import waitress.server
 from scripts.helper.attached.host import Host
 from scripts.helper.config import DEFAULT_FILE, EXAMPLE, Config, ConfigError, read_config
 from scripts.helper.containers import Docker
+from scripts.helper.drift import Watch
 from scripts.helper.keeper import Keeper
 from scripts.helper.line.controller import Controller
 from scripts.helper.line.report import Channel
@@ -84,6 +85,7 @@ def _serve(config: Config) -> None:
     wants.start(channel)
     channel.start()
     keeper.start()
+    Watch(host, keeper, channel).start()
     server = waitress.server.create_server(
         application(Attach(host, docker, channel), Bridging(host, keeper, channel), status),
         unix_socket=config.socket,

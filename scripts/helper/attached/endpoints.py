@@ -12,12 +12,13 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 
 import secrets
 import socket
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
 from scripts.helper.net import plumb, shaper
+from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch
 
@@ -27,6 +28,12 @@ VETH = "ct"  # what our host ends are called, before eight random digits
 def new_host_end(prefix: str = VETH) -> str:
     """A name that no device had before: one that comes again stays dead in the userspace datapath."""
     return prefix + secrets.token_hex(4)
+
+
+def is_host_end(name: str) -> bool:
+    """Whether a device is called as only ours are."""
+    digits = name.removeprefix(VETH)
+    return len(name) == len(VETH) + 8 and digits != name and all(c in "0123456789abcdef" for c in digits)
 
 
 def devices() -> frozenset[str]:
@@ -85,7 +92,7 @@ class Endpoints:
                 gateway=record.route,
             )
             undo.callback(plumb.unplug, host_end)
-            rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
+            rates = self._in_force(key, record)
             if rates != Rates():
                 shaper.shape(netns, key.interface, host_end, **rates.model_dump())
             if record.behind:
@@ -149,6 +156,15 @@ class Endpoints:
             shaper.shape(netns, key.interface, host_end, **rates.model_dump())
         return True
 
+    def put_back(self, ports: Collection[str]) -> Iterator[Key]:
+        """Hold the endpoints on these ports to their rates again, as their queues may have gone; which they are."""
+        records = self.records()
+        for key, port in self._ports.items():
+            if port.name in ports and key in records:
+                with suppress(PlumbError):  # then it is not there any more, which the look at its container finds out
+                    self.shape(key, self._in_force(key, records[key]))
+                yield key
+
     def unsettled(self, present: frozenset[str]) -> Iterator[str]:
         """The containers of which something is plugged that does not work (any more)."""
         for key, record in self.records().items():
@@ -181,6 +197,9 @@ class Endpoints:
             return record.veth in present
         port = self._ports.get(key)
         return port is not None and healthy(port, present)
+
+    def _in_force(self, key: Key, record: EndpointRecord) -> Rates:
+        return self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
 
     def _report(
         self,

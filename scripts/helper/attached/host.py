@@ -6,7 +6,7 @@ controller wants shapers while it answers that an endpoint came.
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from ipaddress import IPv4Network
@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from app.wire import EndpointDown, EndpointReport, EndpointUp, GatewayWant, HostUp, Rates, TunnelPeer, TunnelsUp
 from flows.model import Tunnel
 from flows.table import Table
-from scripts.helper.attached.endpoints import VETH, Endpoints, devices
+from scripts.helper.attached.endpoints import Endpoints, devices, is_host_end
 from scripts.helper.attached.gateways import Gateways, gateway_key
 from scripts.helper.attached.joins import Joins
 from scripts.helper.config import Config
@@ -55,6 +55,7 @@ class Host:
         with self._lock:
             self._natted = None
             self.restore()
+            self.vswitch.adopt()
             self.endpoints.look(self.vswitch.ports().values())
 
     def restore(self) -> None:
@@ -74,6 +75,14 @@ class Host:
                     work()
                 except (PlumbError, VswitchError, NatError) as error:
                     log.warning("%s", error)
+
+    def put_back(self, mended: Collection[str]) -> set[str]:
+        """What goes with these ports, which were mended: queues, addresses. The containers that are concerned."""
+        with self._lock:
+            self.vswitch.answered(mended)
+            self.endpoints.look(self.vswitch.ports().values())
+            self.gateways.restore()
+            return {key.container for key in self.endpoints.put_back(mended)}
 
     def remind_neighbours(self) -> None:
         """The other ends of the tunnels stay known."""
@@ -282,12 +291,6 @@ class Host:
                 if is_host_end(name) and name not in used:
                     log.info("The device %s is used by nobody: removed", name)
                     plumb.unplug(name)
-
-
-def is_host_end(name: str) -> bool:
-    """Whether a device is called as only ours are."""
-    digits = name.removeprefix(VETH)
-    return len(name) == len(VETH) + 8 and digits != name and all(c in "0123456789abcdef" for c in digits)
 
 
 def tunnel_name(peer: str) -> str:

@@ -19,6 +19,7 @@ from app.wire import (
     Admission,
     Ask,
     Done,
+    Drift,
     EndpointDown,
     EndpointReport,
     EndpointUp,
@@ -139,6 +140,23 @@ class Channel:
                     with self._changed:
                         self._dirty[subject] = time.monotonic() + RETELL_S
                     return None
+
+    def said(self, drift: Drift) -> bool:
+        """Tell of a drift, once; whether the controller has heard it. It is about what was, so no report repeats it."""
+        session = self._session
+        if session is None:
+            return False
+        try:
+            self._controller.ask("POST", f"{self._path}/events?session={session}", drift)
+        except StaleSessionError as error:
+            self._lost(session, str(error))
+            return False
+        except AwayError as error:
+            log.warning("A drift could not be told: %s", error)
+            return False
+        except RefusedError as refusal:
+            log.error("The controller did not understand that something drifted: %s", refusal)
+        return True
 
     def done(self, session: int, done: Done) -> None:
         """A want stands, or could not be done. If it cannot be told, the next session brings the want again."""

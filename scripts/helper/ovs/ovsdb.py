@@ -122,6 +122,12 @@ class Ovsdb:
                     raise VswitchError(otherwise)
             return found
 
+    def changed_since(self, seen: int) -> int:
+        """Wait until the copy is otherwise than at this number, for the time-out at most; its number now."""
+        with self._still():
+            self._changed.wait_for(lambda: self._copy.change_seqno != seen, self._timeout_s)
+            return int(self._copy.change_seqno)
+
     @contextmanager
     def _still(self) -> Iterator[None]:
         if not self._connection.lock.acquire(timeout=self._timeout_s):

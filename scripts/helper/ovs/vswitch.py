@@ -4,20 +4,23 @@ A record (`Bridge.external_ids`) is what a container is to get back; a port is w
 transaction. A port is there when ovs-vswitchd has given it a number (`ofport`): `-1` or an error is a failure, and
 what was added is taken back. A device that was deleted and made again under the same name stays dead in the userspace
 datapath, so host ends have a new name each time.
+
+What was made is remembered as it was written, from then until it is taken away. What differs from that is drift:
+somebody else's doing, as long as whoever looks is alone (the host's lock).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flows.model import Mac
-from scripts.helper.ovs.ovsdb import Ovsdb, VswitchError, put, put_keys
+from scripts.helper.ovs.ovsdb import Ovsdb, VswitchError
+from scripts.helper.ovs.plan import OURS, BridgePlan, PortPlan, found
 
 __all__ = ["PortState", "Vswitch", "VswitchError"]
 
-ENDPOINT, PEER, JOIN = "containet-endpoint", "containet-peer", "containet-join"  # keys of Port.external_ids
-NOOP = "linux-noop"  # the QoS type of ports that are shaped: ovs-vswitchd clears others' queues when it opens them
+ENDPOINT, PEER, JOIN = OURS + "endpoint", OURS + "peer", OURS + "join"  # keys of Port.external_ids
 
 COLUMNS = {
     "Open_vSwitch": ("bridges",),
@@ -26,7 +29,7 @@ COLUMNS = {
         "flow_tables",
     ),
     "Port": ("name", "interfaces", "qos", "external_ids"),
-    "Interface": ("name", "type", "options", "mac", "mtu_request", "ofport", "error"),
+    "Interface": ("name", "type", "options", "mac", "mtu_request", "ofport", "ofport_request", "error"),
     "Controller": ("target", "connection_mode", "max_backoff", "inactivity_probe"),
     "Flow_Table": ("name",),
     "QoS": ("type",),
@@ -52,6 +55,9 @@ class Vswitch:
         """Connect; VswitchError says what is missing."""
         self._bridge_name, self._timeout_s = bridge, timeout_s
         self._db = Ovsdb(ovsdb, COLUMNS, timeout_s)
+        self._plan: BridgePlan | None = None
+        self._stands: dict[str, tuple[PortPlan, int | None]] = {}  # what we made, and its ofport
+        self._kept: dict[str, str] = {}  # the records at the last look, for a bridge that is made again
 
     def close(self) -> None:
         """End the connection."""
@@ -67,31 +73,15 @@ class Vswitch:
         One transaction: a bridge that has no controller and gets its first one loses its flows, and one that is not
         secure forwards everything until then.
         """
-
-        def work(txn: Any) -> None:
-            bridge = self._db.row("Bridge", self._bridge_name)
-            if bridge is None:
-                bridge = self._new_bridge(txn)
-            put(bridge, datapath_type=datapath_type, fail_mode=["secure"], protocols=["OpenFlow15"])
-            put_keys(bridge, "other_config", {"datapath-id": f"{dpid:016x}", "disable-in-band": "true"})
-            controller = next((row for row in getattr(bridge, "controller", []) if row.target == openflow), None)
-            if controller is None:
-                controller = self._db.insert(txn, "Controller")
-                put(controller, target=openflow)
-            put(controller, connection_mode=["out-of-band"], max_backoff=[1_000], inactivity_probe=[5_000])  # ms
-            put(bridge, controller=[controller])
-            if {number: row.name for number, row in getattr(bridge, "flow_tables", {}).items()} != {
-                number: [name] for number, name in tables.items()
-            }:
-                put(bridge, flow_tables={number: self._new_table(txn, name) for number, name in tables.items()})
-
-        self._db.transact(work)
+        plan = BridgePlan(self._bridge_name, dpid, datapath_type, openflow, tables)
+        self._db.transact(lambda txn: plan.write(self._db, txn, self._kept))
         self._db.wait(
             lambda: self._ofport(self._bridge_name),
             f"Open vSwitch did not make the bridge “{self._bridge_name}” of datapath type “{datapath_type}” within "
             f"{self._timeout_s:g} s. Is ovs-vswitchd running? A kernel without the openvswitch module needs "
             '`datapath_type = "netdev"` in the helper\'s configuration.',
         )
+        self._plan = plan
 
     def records(self, prefix: str) -> dict[str, str]:
         """The bridge's records whose keys begin so."""
@@ -108,10 +98,10 @@ class Vswitch:
 
     def add_endpoint_port(self, name: str, endpoint: str, record: tuple[str, str] | None) -> int:
         """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing."""
+        plan = PortPlan(name, {ENDPOINT: endpoint}, shaped=True)
 
         def work(txn: Any) -> None:
-            port = self._ensure_port(txn, name, {ENDPOINT: endpoint})
-            put(port, qos=[self._noop(txn)])
+            plan.write(self._db, txn, self._bridge())
             if record:
                 self._bridge().setkey("external_ids", *record)
 
@@ -119,20 +109,20 @@ class Vswitch:
             raise VswitchError(f"There is a port “{name}” already, and a device that comes again stays dead in it.")
         with self._taken_back(name, record[0] if record else None):
             self._db.transact(work)
-            return self._number(name)
+            return self._made(plan)
 
     def add_internal_port(self, name: str, *, external_ids: Mapping[str, str], mac: Mac, mtu: int) -> int:
         """A port that is a device of this host, with this MAC and MTU (bytes); its ofport. Idempotent."""
-        return self._ensure(name, external_ids, type="internal", mac=[str(mac)], mtu_request=[mtu])
+        return self._ensure(PortPlan(name, external_ids, {"type": "internal", "mac": [str(mac)], "mtu_request": [mtu]}))
 
     def add_tunnel_port(self, name: str, kind: str, remote: str, local: str, peer: str) -> int:
         """A tunnel (`gre`, `vxlan`) between two underlay addresses, its key set by flows; its ofport. Idempotent."""
         options = {"remote_ip": remote, "local_ip": local, "key": "flow"}
-        return self._ensure(name, {PEER: peer}, type=kind, options=options)
+        return self._ensure(PortPlan(name, {PEER: peer}, {"type": kind, "options": options}))
 
     def add_port(self, name: str, external_ids: Mapping[str, str]) -> int:
         """A port on a device of this host; its ofport. Idempotent."""
-        return self._ensure(name, external_ids)
+        return self._ensure(PortPlan(name, external_ids))
 
     def delete_port(self, name: str, record: str | None = None) -> None:
         """Remove the port, and this record with it, if they are there."""
@@ -144,6 +134,7 @@ class Vswitch:
             if record:
                 bridge.delkey("external_ids", record)
 
+        self._stands.pop(name, None)
         self._db.transact(work)
 
     def ports(self) -> dict[str, PortState]:
@@ -152,24 +143,60 @@ class Vswitch:
             lambda: {port.name: _state(port) for port in self._bridge().ports if port.name != self._bridge_name}
         )
 
-    def _ensure(self, name: str, external_ids: Mapping[str, str], **interface: object) -> int:
-        new = self._db.read(lambda: self._db.row("Port", name)) is None
-        with self._taken_back(name, None) if new else ExitStack():
-            self._db.transact(lambda txn: self._ensure_port(txn, name, external_ids, **interface))
-            return self._number(name)
+    def adopt(self) -> None:
+        """Ports of ours that an earlier helper made are as they should be, as they are found now."""
 
-    def _ensure_port(self, txn: Any, name: str, external_ids: Mapping[str, str], **interface: object) -> Any:
-        bridge, port = self._bridge(), self._db.row("Port", name)
-        if port is None:
-            port, device = self._db.insert(txn, "Port"), self._db.insert(txn, "Interface")
-            put(device, name=name)
-            put(port, name=name, interfaces=[device])
-            bridge.addvalue("ports", port)
-        elif port not in bridge.ports:
-            raise VswitchError(f"The port “{name}” belongs to another bridge than “{self._bridge_name}”.")
-        put(port, external_ids=dict(external_ids))
-        put(port.interfaces[0], **interface)
-        return port
+        def look() -> dict[str, tuple[PortPlan, int | None]]:
+            ports = (port for port in self._bridge().ports if any(key.startswith(OURS) for key in port.external_ids))
+            return {port.name: (found(port), _state(port).ofport) for port in ports}
+
+        self._stands = self._db.read(look) | self._stands
+
+    def changed_since(self, seen: int) -> int:
+        """Wait until the database is otherwise than when this was seen, for a while at most; what is seen now."""
+        return self._db.changed_since(seen)
+
+    def drift(self) -> dict[str, str]:
+        """What of our own differs from how we made it, in words, by the name of the bridge or port."""
+        return self._db.read(self._drift)
+
+    def mend(self, name: str) -> None:
+        """Write this bridge or port again as it was; what is not (any more) ours needs none."""
+        if self._plan and name == self._bridge_name:
+            plan = self._plan
+            self._db.transact(lambda txn: plan.write(self._db, txn, self._kept))
+        elif name in self._stands:
+            port, ofport = self._stands[name]
+            self._db.transact(lambda txn: port.write(self._db, txn, self._bridge(), ofport))
+
+    def answered(self, names: Iterable[str]) -> None:
+        """Wait until ovs-vswitchd has said which number each of these ports has, or that it can have none."""
+        waiting = [name for name in names if name in self._stands]
+
+        def done() -> bool | None:
+            devices = [self._db.row("Interface", name) for name in waiting]
+            return all(device is None or device.ofport or device.error for device in devices) or None
+
+        self._db.wait(done, f"ovs-vswitchd did not take what was mended within {self._timeout_s:g} s. Is it running?")
+
+    def _drift(self) -> dict[str, str]:
+        amiss = {self._bridge_name: self._plan.amiss(self._db) if self._plan else None}
+        bridge = self._db.row("Bridge", self._bridge_name)
+        if bridge is not None:
+            self._kept = dict(bridge.external_ids)
+            amiss |= {name: plan.amiss(self._db, bridge) for name, (plan, _) in self._stands.items()}
+        return {name: words for name, words in amiss.items() if words}
+
+    def _ensure(self, plan: PortPlan) -> int:
+        new = self._db.read(lambda: self._db.row("Port", plan.name)) is None
+        with self._taken_back(plan.name, None) if new else ExitStack():
+            self._db.transact(lambda txn: plan.write(self._db, txn, self._bridge()))
+            return self._made(plan)
+
+    def _made(self, plan: PortPlan) -> int:
+        ofport = self._number(plan.name)
+        self._stands[plan.name] = plan, ofport
+        return ofport
 
     @contextmanager
     def _taken_back(self, name: str, record: str | None) -> Iterator[None]:
@@ -201,27 +228,6 @@ class Vswitch:
         if bridge is None:
             raise VswitchError(f"There is no bridge “{self._bridge_name}”. Start the helper again: it makes it.")
         return bridge
-
-    def _new_bridge(self, txn: Any) -> Any:
-        bridge, port, device = (self._db.insert(txn, table) for table in ("Bridge", "Port", "Interface"))
-        put(device, name=self._bridge_name, type="internal")
-        put(port, name=self._bridge_name, interfaces=[device])
-        put(bridge, name=self._bridge_name, ports=[port])
-        self._db.rows("Open_vSwitch")[0].addvalue("bridges", bridge)
-        return bridge
-
-    def _new_table(self, txn: Any, name: str) -> Any:
-        table = self._db.insert(txn, "Flow_Table")
-        put(table, name=[name])
-        return table
-
-    def _noop(self, txn: Any) -> Any:
-        for row in self._db.rows("QoS"):
-            if row.type == NOOP:
-                return row
-        row = self._db.insert(txn, "QoS")
-        put(row, type=NOOP)
-        return row
 
 
 def _state(port: Any) -> PortState:

@@ -14,6 +14,7 @@ from app.wire import (
     EndpointDown,
     EndpointReport,
     EndpointUp,
+    Event,
     HostUp,
     Outcome,
     TunnelPeer,
@@ -175,7 +176,7 @@ class Twin:
         self._changed()
         return Welcome(session=session)
 
-    def heard(self, host: str, session: int, event: EndpointUp | EndpointDown | TunnelsUp) -> Outcome:
+    def heard(self, host: str, session: int, event: Event) -> Outcome:
         state = self._session(host, session)
         match event:
             case EndpointUp(endpoint=report):

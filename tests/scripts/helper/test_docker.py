@@ -45,6 +45,7 @@ class Engine:
         assert self.process
         self.process.terminate()
         self.process.wait(60)
+        run("umount", f"{self.path}/exec/netns/default", check=False)  # dockerd leaves it
 
     def run(self, *command: str) -> str:
         return run("docker", "-H", self.url, *command).strip()

@@ -18,6 +18,7 @@ from app.wire import (
     Admission,
     Ask,
     Done,
+    Drift,
     EndpointDown,
     EndpointReport,
     EndpointUp,
@@ -49,6 +50,7 @@ class Twin:
         self.endpoints: dict[str, EndpointReport] = {}  # container/interface -> as last told
         self.tunnels: dict[str, int] = {}
         self.events: list[str] = []
+        self.drifts: list[Drift] = []
         self.asked: list[Ask] = []
         self.done: list[Done] = []
         self.pending: tuple[str, ...] = ()
@@ -129,6 +131,8 @@ class Twin:
             self.endpoints[key] = event.endpoint
         elif isinstance(event, EndpointDown):
             self.endpoints.pop(f"{event.container}/{event.interface}", None)
+        elif isinstance(event, Drift):
+            self.drifts.append(event)
         else:
             self.tunnels = dict(event.tunnels)
         return Outcome(generation=1, pending=self.pending)
