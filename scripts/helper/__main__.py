@@ -24,6 +24,7 @@ from scripts.helper.keeper import Keeper
 from scripts.helper.line.controller import Controller
 from scripts.helper.line.report import Channel
 from scripts.helper.line.wants import Wants
+from scripts.helper.ovs.revalidator import Revalidator
 from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.people.api import LARGEST_BODY, application
 from scripts.helper.people.attach import Attach
@@ -66,7 +67,7 @@ class MissingError(Exception):
 def _serve(config: Config) -> None:
     vswitch = Vswitch(config.ovsdb, config.bridge)
     host, docker = Host(config, vswitch), Docker(config.docker)
-    wants = Wants(host)
+    wants = Wants(host, Revalidator(config.ovs_directory, config.bridge))
     channel = Channel(Controller(config.controller), config.host, host, wants.begin, wants.take)
     keeper = Keeper(host, docker, channel)
 
