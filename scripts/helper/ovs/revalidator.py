@@ -3,8 +3,8 @@
 ovs-vswitchd keeps what it decided for a kind of packet as a datapath flow, and its revalidators look through all of
 these, round after round: at the latest after `max-revalidator` ms, at once when something changed. A command tells
 when a round ends (`revalidator/wait`, ovs-vswitchd(8)). A round may have begun before the flows changed, so two ends
-are waited for: the second round began after the first had ended. To change something that concerns nobody starts a round
-at once: an entry of the MAC table of our bridge, which learns nothing and looks nothing up there.
+are waited for: the second round began after the first had ended. To change something that concerns nobody starts a
+round at once: an entry of the MAC table of our bridge, which learns nothing and looks nothing up there.
 """
 
 import json
