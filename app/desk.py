@@ -6,6 +6,8 @@ after two seconds with the hosts that are still pending.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from app.policy import Policy
@@ -77,6 +79,35 @@ class LiveFlow:
     owner: str | None  # host1:web1:eth0, blue, host2
 
 
+class Kind(StrEnum):
+    """What sort of thing happened."""
+
+    DRIFT = "drift"  # somebody else changed what Containet made
+    REPAIRED = "repaired"  # that stands again
+    FOREIGN = "foreign"  # flows of others are in a bridge of ours, and may take packets away
+    REFUSED = "refused"  # a switch or a helper did not take what is wanted
+    POLICY = "policy"  # people changed what is wanted
+    SWITCH_UP = "switch-up"
+    SWITCH_DOWN = "switch-down"
+    HELPER_UP = "helper-up"
+    HELPER_DOWN = "helper-down"
+    ENDPOINT_UP = "endpoint-up"
+    ENDPOINT_DOWN = "endpoint-down"
+    MISSED = "missed"  # events before this one are not kept any more; it is no event itself
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened. `what` is for people; `endpoint` as `host1:web1:eth0`."""
+
+    number: int
+    time: datetime
+    kind: Kind
+    host: str | None
+    endpoint: str | None
+    what: str
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What an endpoint is to get; None leaves it as it is. Rates as text (flows.rate)."""
@@ -108,6 +139,12 @@ class Desk(Protocol):
 
     def live_flows(self, host: str | None, endpoint: str | None, table: int | None) -> Sequence[LiveFlow]:
         """The flows that connected switches have now, read from them."""
+
+    def events(self, since: int | None, host: str | None) -> Sequence[Happening]:
+        """What happened after the event of this number, as far as it is kept (None: all that is)."""
+
+    def follow_events(self, since: int | None, host: str | None) -> Iterator[Happening | None]:
+        """The same, then what comes, for ever; None is a beat."""
 
     def replace_policy(self, policy: Policy) -> Outcome:
         """This is the whole policy now."""

@@ -13,7 +13,8 @@ from os_ken.lib import hub
 
 from app import views
 from app.config import Config
-from app.desk import Change, EndpointView, HostView, LiveFlow, RefusedError
+from app.desk import Change, EndpointView, Happening, HostView, LiveFlow, RefusedError
+from app.events import Events
 from app.helpers import Line, Lines
 from app.openflow.codec import LiveEntry
 from app.openflow.switch import Switch, SwitchGoneError
@@ -53,6 +54,7 @@ class Owner:
     def __init__(self, config: Config, store: Store) -> None:
         self._config = config
         self._store = store
+        self._events = Events()
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()
         self._lines = Lines(lambda: self._registry.mtu)
@@ -141,6 +143,14 @@ class Owner:
             for entry in found.get(name, ())
             if owner is None or views.is_for(entry.cookie, owner)
         ]
+
+    def events(self, since: int | None, host: str | None) -> Sequence[Happening]:
+        """What happened after the event of this number, as far as it is kept (None: all that is)."""
+        return self._events.since(since, host)
+
+    def follow_events(self, since: int | None, host: str | None) -> Iterator[Happening | None]:
+        """The same, then what comes, for ever; None is a beat."""
+        return self._events.follow(since, host)
 
     def replace_policy(self, policy: Policy) -> Outcome:
         """This is the whole policy now."""

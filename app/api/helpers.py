@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from app.api.operation import Lines, Operation, Query, operation
-from app.desk import Desk, RefusedError
+from app.api.places import Places
+from app.desk import Desk
 from app.wire import Admission, Ask, Done, Event, HostName, HostUp, Outcome, Want, Welcome, Wire
 
 HOST_UP_LIMIT = 16 << 20  # bytes: some 40,000 endpoints
@@ -27,7 +28,10 @@ class InSession(Query):
 
 def operations(desk: Desk, streams: int) -> list[Operation]:
     """What a helper asks; at most so many streams of wants at a time, so that they never take all places."""
-    places = _Places(streams)
+    places = Places(
+        streams,
+        "Is a helper starting again and again? Else let the controller open more files (LimitNOFILE=, ulimit -n).",
+    )
 
     def host_up(host: HostName, body: HostUp) -> Welcome:
         """A helper begins a session and says everything that the host has."""
@@ -64,23 +68,3 @@ def operations(desk: Desk, streams: int) -> list[Operation]:
         operation("POST", "/v1/hosts/{host}/done", host_done),
         operation("POST", "/v1/hosts/{host}/admit", host_admit),
     ]
-
-
-class _Places:
-    """A count of what may be open at once. Green threads change only at I/O, so it needs no lock."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._taken = most, 0
-
-    def take(self) -> None:
-        if self._taken >= self._most:
-            raise RefusedError(
-                503,
-                "too-many-streams",
-                f"{self._most} streams are open already, and the controller takes no more. Is a helper starting again "
-                "and again? Else let the controller open more files (LimitNOFILE=, ulimit -n).",
-            )
-        self._taken += 1
-
-    def free(self) -> None:
-        self._taken -= 1

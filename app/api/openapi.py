@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter
 
 import app
-from app.api.operation import JSON, Operation, operation
+from app.api.operation import JSON, LAST_EVENT_ID, Operation, operation
 from app.api.problems import MEDIA_TYPE, Problem
 from app.wire import Outcome
 
@@ -24,7 +24,7 @@ _PROBLEMS = {  # where they can come from
 }
 _PENDING = "Accepted: the hosts that `pending` names have it not yet."
 
-Key = tuple[int, Literal["in", "out"]]
+Key = tuple[int, Literal["in", "out", "stream"]]
 Mode = Literal["validation", "serialization"]
 
 
@@ -49,6 +49,8 @@ def document(described: Sequence[Operation]) -> dict[str, Any]:
             inputs.append(((number, "in"), "validation", each.body))
         if each.gives is not None:
             inputs.append(((number, "out"), "serialization", each.gives))
+        if each.stream is not None and each.stream.gives is not None:
+            inputs.append(((number, "stream"), "serialization", each.stream.gives))
     schemas, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     by_key = {key: schema for (key, _), schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
@@ -56,6 +58,8 @@ def document(described: Sequence[Operation]) -> dict[str, Any]:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(
             each, by_key.get((number, "in")), by_key.get((number, "out")), by_key["problem"]
         )
+        if each.stream is not None:
+            _stream_beside(paths[each.path][each.method.lower()], each.stream, by_key[number, "stream"])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -91,6 +95,18 @@ def _described(each: Operation, taken: Any, given: Any, problem: Any) -> dict[st
         content = {media_type: {"schema": taken} for media_type in each.readers}
         said["requestBody"] = {"required": True, "description": f"{each.limit} bytes at most.", "content": content}
     return said
+
+
+def _stream_beside(said: dict[str, Any], stream: Operation, given: Any) -> None:
+    """The same operation as a stream: its media type, and where it goes on for those who come again."""
+    answer = said["responses"]["200"]
+    answer["content"] |= {media_type: {"schema": given} for media_type in stream.writers}
+    answer["description"] += f" As {' or '.join(stream.writers)}: a stream, until somebody ends it."
+    if stream.resumes is not None:
+        again = f"Of a stream that broke off: says `{stream.resumes}`, and goes before it."
+        schema = {"type": "string"}
+        said["parameters"].append({"name": LAST_EVENT_ID, "in": "header", "description": again, "schema": schema})
+    said["responses"]["503"] = {**said["responses"]["default"], "description": _PROBLEMS["503"]}
 
 
 def _parameters(place: str, schema: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

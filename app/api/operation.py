@@ -3,6 +3,7 @@
 The routes and the OpenAPI document are both made from it, so they cannot differ. A handler's parameters are those of
 the path by their names, `query` (a model; a parameter that it does not know is refused) and `body`. It returns a value
 (200), None (204), an `Outcome` (202 while a host is pending) or `Lines`, a stream. Its docstring is the description.
+An operation may have another beside it, a stream for those who ask for its media type.
 """
 
 import logging
@@ -23,6 +24,7 @@ from app.wire import Outcome
 
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
+LAST_EVENT_ID = "Last-Event-ID"
 SMALL = 64 << 10  # bytes; the limit of a body unless an operation says more
 
 T = TypeVar("T")
@@ -73,6 +75,8 @@ class Operation:
     streams: bool
     readers: Mapping[str, Reader]  # by media type
     writers: Mapping[str, Writer]  # the first is for those who ask for nothing in particular
+    stream: "Operation | None"  # for those who ask for its media type
+    resumes: str | None  # the parameter that the header Last-Event-ID says, for those who come again
 
     def arguments(self, req: falcon.Request, path: Mapping[str, str], apart: Apart) -> dict[str, Any]:
         """What the handler is called with; RefusedError says what does not fit."""
@@ -80,7 +84,8 @@ class Operation:
         twice = next((name for name, said in req.params.items() if isinstance(said, list)), None)
         if twice is not None:
             raise RefusedError(400, "invalid", f"{twice[:40]}: it is said more than once.")
-        query = _checked(self.query, req.params)
+        last = req.get_header(LAST_EVENT_ID) if self.resumes else None
+        query = _checked(self.query, req.params if last is None else {**req.params, str(self.resumes): last})
         if self.query is not Query:
             found["query"] = query
         if self.body is not None:
@@ -110,6 +115,8 @@ def operation(
     limit: int = SMALL,
     readers: Mapping[str, Reader] | None = None,
     writers: Mapping[str, Writer] | None = None,
+    stream: Operation | None = None,
+    resumes: str | None = None,
 ) -> Operation:
     """The operation that `handle` is by its signature; JSON both ways unless readers or writers are given."""
     hints = get_type_hints(handle, include_extras=True)
@@ -131,6 +138,8 @@ def operation(
         streams=streams,
         readers=readers or ({JSON: json_reader(taken)} if taken else {}),
         writers=writers or ({JSON_LINES if streams else JSON: json_writer(gives)} if gives else {}),
+        stream=stream,
+        resumes=resumes,
     )
 
 
@@ -167,19 +176,23 @@ def mount(app: App, operations: Iterable[Operation], apart: Apart) -> None:
 
 
 def _responder(each: Operation, apart: Apart) -> Callable[..., None]:
+    kinds = [*each.writers, *(each.stream.writers if each.stream is not None else ())]
+
     def respond(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
-        value = each.handle(**each.arguments(req, path, apart))
+        kind = req.client_prefers(kinds) or kinds[0] if kinds else ""
+        asked = each.stream if each.stream is not None and kind in each.stream.writers else each
+        value = asked.handle(**asked.arguments(req, path, apart))
         if value is None:
             resp.status = falcon.HTTP_204
             return
-        kind = req.client_prefers(list(each.writers)) or next(iter(each.writers))
         resp.content_type = kind
         if isinstance(value, Lines):
-            resp.stream = _Stream(value, each.writers[kind])
+            resp.cache_control = ("no-store",)
+            resp.stream = _Stream(value, asked.writers[kind])
             return
         if isinstance(value, Outcome) and value.pending:
             resp.status = falcon.HTTP_202
-        resp.data = each.writers[kind](value)
+        resp.data = asked.writers[kind](value)
 
     return respond
 

@@ -1,8 +1,8 @@
 """The application and the servers that offer it: what callers can take of the process has a bound everywhere.
 
-Of the files that the process may open, half are for callers' connections, and half of these for helpers' streams
-(each holds its place in the WSGI server for as long as the helper lives), so that neither switches nor people are
-ever locked out.
+Of the files that the process may open, half are for callers' connections, half of these for helpers' streams (each
+holds its place in the WSGI server for as long as the helper lives), and an eighth for those who follow events, so that
+neither switches nor people are ever locked out.
 """
 
 import errno
@@ -18,12 +18,13 @@ import eventlet.tpool
 import eventlet.wsgi
 from eventlet.green import socket
 
-from app.api import endpoints, flows, health, helpers, hosts, networks, openapi, policy, problems, topology
+from app.api import endpoints, events, flows, health, helpers, hosts, networks, openapi, policy, problems, topology
 from app.api.operation import Apart, here, mount
 from app.api.problems import App
 from app.desk import Desk
 
 MOST_CONNECTIONS = 1024
+MOST_FOLLOWERS = 64  # of events
 SOCKET_TIMEOUT = 30.0  # s without a byte, in either direction
 IDLE_TIMEOUT = 75.0  # s between two requests of a connection
 BODY_TIMEOUT = 60.0  # s for a whole body
@@ -36,7 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 def make_app(
-    desk: Desk, extra_routes: Iterable[Routes] = (), *, streams: int = MOST_CONNECTIONS // 2, apart: Apart = here
+    desk: Desk,
+    extra_routes: Iterable[Routes] = (),
+    *,
+    streams: int = MOST_CONNECTIONS // 2,
+    followers: int = MOST_FOLLOWERS,
+    apart: Apart = here,
 ) -> App:
     """The whole REST interface over this desk. Big bodies are read `apart`; others may add their routes."""
     made = [
@@ -46,6 +52,7 @@ def make_app(
         *flows.operations(desk),
         *topology.operations(desk),
         *policy.operations(desk),
+        *events.operations(desk, followers),
         *helpers.operations(desk, streams),
         *health.operations(desk),
     ]
@@ -84,7 +91,8 @@ def serve(desk: Desk, hosts: Sequence[str], port: int, extra_routes: Iterable[Ro
     """Serve the desk on these addresses, in green threads; OSError says which address cannot be had, and why."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     connections = min(MOST_CONNECTIONS, files // 2)
-    app = make_app(desk, extra_routes, streams=connections // 2, apart=eventlet.tpool.execute)
+    followers = min(MOST_FOLLOWERS, connections // 8)
+    app = make_app(desk, extra_routes, streams=connections // 2, followers=followers, apart=eventlet.tpool.execute)
     sockets: list[Any] = []
     try:
         for host in hosts:

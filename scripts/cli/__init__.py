@@ -49,6 +49,7 @@ COMMANDS = {
     "limit": "change:limit",
     "policy": "policy:policy",
     "flows": "flows:flows",
+    "events": "events:events",
     "lab": "lab:lab",
     "completion": "completion:completion",
 }

@@ -6,8 +6,9 @@ Whatever goes wrong becomes one of two exceptions: `Refused`, somebody said no, 
 
 import json
 import socket
-from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from scripts.cli.progress import waiting_for
 CONNECT_TIMEOUT = 3.0  # seconds
 ANSWER_TIMEOUT = 30.0  # seconds; a change is answered after 2 s at the latest, a read of many flows takes longer
 LARGEST_ANSWER = 256 << 20  # bytes: 100,000 flows are about 50 MB
+LONGEST_LINE = 64 << 10  # bytes, of an answer without end
 AWAY = (502, 503, 504)
 JSON, YAML = "application/json", "application/yaml"
 
@@ -62,29 +64,45 @@ class Client(NamedTuple):
         doing: str = "an answer",
     ) -> Answer:
         """The answer. A body of bytes is YAML; `doing` is what people are told after a second. Refused, or Nobody."""
-        given = {key: value for key, value in (query or {}).items() if value is not None}
-        target = self.base + path + (f"?{urlencode(given)}" if given else "")
+        target = self._target(path, query)
         headers = {"Accept": accept}
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if sent is not None:
             headers["Content-Type"] = YAML if sent is body else JSON
-        with waiting_for(f"{doing} ({self.who} at {self.place})"):
-            status, raw = self._exchange(method, target, sent, headers, timeout)
+        with (
+            waiting_for(f"{doing} ({self.who} at {self.place})"),
+            self._exchange(method, target, sent, headers, timeout) as response,
+        ):
+            status, raw = response.status, response.read(LARGEST_ANSWER + 1)
         if len(raw) > LARGEST_ANSWER:
             raise Refused(f"The answer of {self.place} is larger than {LARGEST_ANSWER >> 20} MiB: ask for less of it.")
         return self._understood(status, raw, accept)
 
+    def follow(self, path: str, *, query: Mapping[str, str | None], accept: str) -> Iterator[str]:
+        """The lines of an answer that has no end, as they come. Refused, or Nobody, which is how it ends, too."""
+        with self._exchange("GET", self._target(path, query), None, {"Accept": accept}, ANSWER_TIMEOUT) as response:
+            if response.status >= 400:
+                self._understood(response.status, response.read(LARGEST_ANSWER), accept)
+            with suppress(IncompleteRead):
+                while line := response.readline(LONGEST_LINE):
+                    yield line.decode(errors="replace").rstrip("\n")
+        raise Nobody(f"{self} has ended this. {self.start}")
+
+    def _target(self, path: str, query: Mapping[str, str | None] | None) -> str:
+        given = {key: value for key, value in (query or {}).items() if value is not None}
+        return self.base + path + (f"?{urlencode(given)}" if given else "")
+
+    @contextmanager
     def _exchange(
         self, method: str, target: str, sent: bytes | None, headers: Mapping[str, str], timeout: float
-    ) -> tuple[int, bytes]:
+    ) -> Iterator[HTTPResponse]:
         connection, asked = self.connection(), False
         try:
             connection.connect()
             asked = True
             connection.sock.settimeout(timeout)
             connection.request(method, target, sent, dict(headers))
-            response = connection.getresponse()
-            return response.status, response.read(LARGEST_ANSWER + 1)
+            yield connection.getresponse()
         except TimeoutError as error:
             unsure = (
                 " Whether it was done is not known: look before you try again." if asked and method != "GET" else ""

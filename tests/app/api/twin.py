@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from types import MappingProxyType
 
-from app.desk import Change, Desk, EndpointView, HostView, LiveFlow, RefusedError
+from app.desk import Change, Desk, EndpointView, Happening, HostView, Kind, LiveFlow, RefusedError
+from app.events import Events
 from app.policy import Assignment, Match, Policy
 from app.wire import (
     Admission,
@@ -47,6 +48,7 @@ class Twin:
     states: dict[str, HostState] = field(default_factory=dict)
     done_wants: list[Done] = field(default_factory=list)
     generation: int = 0
+    happened: Events = field(default_factory=Events)
 
     @property
     def intent(self) -> Intent:
@@ -121,8 +123,17 @@ class Twin:
             if host in (None, flow.host) and table in (None, flow.table)
         ]
 
+    def events(self, since: int | None, host: str | None) -> Sequence[Happening]:
+        return self.happened.since(since, host)
+
+    def follow_events(self, since: int | None, host: str | None) -> Iterator[Happening | None]:
+        yield from self.happened.since(since, host)
+        while self.beat():
+            yield None
+
     def replace_policy(self, policy: Policy) -> Outcome:
         self.policy = policy
+        self.happened.add(Kind.POLICY, "the policy was replaced")
         return self._changed()
 
     def preview(self, policy: Policy) -> Sequence[Mapping[str, object]]:
@@ -173,6 +184,7 @@ class Twin:
         session = self.states[host].session + 1 if host in self.states else 1
         endpoints = {EndpointKey(host, each.container, each.interface): each for each in report.endpoints}
         self.states[host] = HostState(report, session, endpoints=endpoints)
+        self.happened.add(Kind.HELPER_UP, "its helper is connected", host)
         self._changed()
         return Welcome(session=session)
 

@@ -23,6 +23,7 @@ class Peer:
 
     place: str
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)  # "GET /v1/hosts" -> status and JSON, or text
+    endless: dict[str, str] = field(default_factory=dict)  # likewise: text after which nothing comes, and no end
     asked: list[tuple[str, Any]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)  # answers only once it is set
 
@@ -41,6 +42,13 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
             peer.hold.wait(20)
             missing = (404, {"detail": f"nothing at {self.path}"})
             status, document = peer.answers.get(f"{self.command} {self.path}", missing)
+            endless = peer.endless.get(f"{self.command} {self.path}")
+            if endless is not None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(endless.encode())
+                self.connection.recv(1)  # until the caller goes
+                return
             sent = document.encode() if isinstance(document, str) else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(sent)))

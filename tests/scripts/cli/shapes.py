@@ -49,6 +49,14 @@ FLOW: dict[str, Any] = {
     "feature": "l2",
     "owner": {"kind": "endpoint", "name": "host1:web1:eth0"},
 }
+EVENT: dict[str, Any] = {
+    "number": 7,
+    "time": "2026-01-02T03:04:05.678901Z",
+    "kind": "drift",
+    "host": "host1",
+    "endpoint": "host1:web1:eth0",
+    "what": "a flow was deleted by somebody else",
+}
 POLICY = {
     "networks": {"blue": {"vlan": 10, "subnet": "172.15.42.0/24"}},
     "assign": [{"match": {"name": "web1"}, "vlan": 10, "up": "10mbit"}],
