@@ -1,0 +1,154 @@
+"""The programs at both ends of a UDP stream, and one that fills a switch's cache; see scripts.lab.udp for their use.
+
+    python -m scripts.lab.packets send ADDRESS PORT TOKEN PPS     numbered packets at an even rate
+    python -m scripts.lab.packets receive ADDRESS PORT TOKEN      says which came, and when
+    python -m scripts.lab.packets crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
+
+They run in a container's network namespace. On standard output they say in lines what happens, and at the end what
+they saw: a line of JSON with `count`, then raw arrays of so many 64-bit numbers. The end of standard input ends them.
+Times are CLOCK_MONOTONIC, ns, which all namespaces of a machine share. Standard library only: they must start fast.
+
+    packet   token (8) | number (8), padded to `SIZE`; a number of `GREETING` is said before the stream begins
+"""
+
+import fcntl
+import gc
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from array import array
+
+LONGEST_S = 600  # a stream ends by itself
+BATCH_S = 0.001  # the sender sleeps so long between two batches
+GREET_S = 0.01
+SIZE = 64  # bytes of payload
+GREETING = (1 << 64) - 1
+QUIET_S = 0.5  # with nothing for so long after the stream's end, nothing comes any more
+BUFFER = 64 << 20  # bytes: some 80,000 small packets, eight seconds of a common stream
+SO_RCVBUFFORCE, SO_MEMINFO = 33, 55  # asm-generic/socket.h
+MEMINFO_DROPS = 8  # linux/sock_diag.h: what the kernel dropped at a socket
+SIOCGIFHWADDR, SIOCGIFADDR = 0x8927, 0x8915
+SWEEP_S = 2.0  # for all of a crowd: a cached flow that is not used for 10 s goes (other_config:max-idle)
+PACKET = struct.Struct("!8sQ")
+
+
+def _told(seconds: float) -> bytes | None:
+    """What standard input says within that time: None for nothing, empty at its end."""
+    return os.read(0, 64) if select.select([0], [], [], seconds)[0] else None
+
+
+def _report(about: dict[str, int], *arrays: "array[int]") -> None:
+    sys.stdout.buffer.write(json.dumps(about).encode() + b"\n" + b"".join(a.tobytes() for a in arrays))
+    sys.stdout.buffer.flush()
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def send(address: str, port: int, token: bytes, pps: int) -> None:
+    """Greet until told to go, then send; a packet that the kernel refuses was sent, too, and is lost."""
+    to = (address, port)
+    sent_at = array("q")
+    packet = bytearray(SIZE)
+    with socket.socket(_family(address), socket.SOCK_DGRAM) as out:
+
+        def put(number: int) -> None:
+            PACKET.pack_into(packet, 0, token, number)
+            try:
+                out.sendto(packet, to)
+            except OSError:
+                return
+
+        while (told := _told(GREET_S)) is None:
+            put(GREETING)
+        began = time.monotonic_ns()
+        while told != b"" and (now := time.monotonic_ns()) - began < LONGEST_S * 1_000_000_000:
+            for number in range(len(sent_at), (now - began) * pps // 1_000_000_000 + 1):
+                sent_at.append(time.monotonic_ns())
+                put(number)
+            told = _told(BATCH_S)
+    _report({"count": len(sent_at)}, sent_at)
+
+
+def receive(address: str, port: int, token: bytes) -> None:
+    """Take all until told to end and nothing comes any more."""
+    numbers, at = array("Q"), array("q")
+    packet = bytearray(SIZE)
+    greeted = False
+    with socket.socket(_family(address), socket.SOCK_DGRAM) as into:
+        into.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        into.bind((address, port))
+        into.setblocking(False)
+        print("ready", flush=True)
+        inputs: list[int] = [into.fileno(), 0]
+        while ready := select.select(inputs, [], [], None if 0 in inputs else QUIET_S)[0]:
+            if 0 in ready and not os.read(0, 64):
+                inputs.remove(0)
+            try:
+                while into.recv_into(packet) == SIZE:
+                    theirs, number = PACKET.unpack_from(packet)
+                    if theirs != token:
+                        continue
+                    if number != GREETING:
+                        numbers.append(number)
+                        at.append(time.monotonic_ns())
+                    elif not greeted:
+                        greeted = True
+                        print("greeted", flush=True)
+            except BlockingIOError:
+                continue
+        dropped = struct.unpack("=9I", into.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[MEMINFO_DROPS]
+    _report({"count": len(numbers), "dropped": dropped}, numbers, at)
+
+
+def frame(source: bytes, address: bytes, number: int) -> bytes:
+    """A UDP packet from this MAC and IPv4 address to the MAC of that number; nobody has it: 06 is local, unicast."""
+    to = struct.pack("!BBI", 0x06, 0xC0, number)
+    payload = bytes(18)
+    words = struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), 0, 0, 64, socket.IPPROTO_UDP, 0, address, bytes((192, 0, 2, 1))
+    )
+    total = sum(struct.unpack("!10H", words))
+    total = (total & 0xFFFF) + (total >> 16)
+    header = words[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + words[12:]
+    return to + source + b"\x08\x00" + header + struct.pack("!HHHH", 9, 9, 8 + len(payload), 0) + payload
+
+
+def crowd(interface: str, count: int) -> None:
+    """Send a frame to each of so many MACs in every sweep, evenly, until the end of standard input."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        question = struct.pack("256s", interface.encode())
+        source = fcntl.ioctl(asked, SIOCGIFHWADDR, question)[18:24]
+        address = fcntl.ioctl(asked, SIOCGIFADDR, question)[20:24]
+    frames = [frame(source, address, number) for number in range(count)]
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+        out.bind((interface, 0))
+        sent, began, told = 0, time.monotonic(), None
+        while told != b"" and time.monotonic() - began < LONGEST_S:
+            for number in range(sent, int((time.monotonic() - began) * count / SWEEP_S)):
+                out.send(frames[number % count])
+                sent = number + 1
+            told = _told(BATCH_S)
+
+
+def main(words: list[str]) -> None:
+    """One of them."""
+    gc.disable()
+    match words:
+        case ["send", address, port, token, pps]:
+            send(address, int(port), bytes.fromhex(token), int(pps))
+        case ["receive", address, port, token]:
+            receive(address, int(port), bytes.fromhex(token))
+        case ["crowd", interface, count]:
+            crowd(interface, int(count))
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
