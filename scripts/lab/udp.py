@@ -200,17 +200,19 @@ class Running:
 
 
 @contextmanager
-def stream(source: End, sink: End, address: str, pps: int = PPS, port: int = PORT) -> Iterator[Running]:
+def stream(
+    source: End, sink: End, address: str, pps: int = PPS, port: int = PORT, meet_s: float = MEET_S
+) -> Iterator[Running]:
     """UDP packets from one end to the other's address, for 600 s at most; they have met when the block begins.
 
-    Raises LabError if nothing arrives within ten seconds.
+    Raises LabError if nothing arrives within `meet_s` seconds.
     """
     token = secrets.token_hex(8)
     with program(sink, "receive", address, str(port), token) as receiver:
         if not receiver.says(b"ready\n", MEET_S):
             raise LabError(f"the receiver does not begin.\n{receiver.complaint()}")
         with program(source, "send", address, str(port), token, str(pps)) as sender:
-            if not receiver.says(b"greeted\n", MEET_S):
+            if not receiver.says(b"greeted\n", meet_s):
                 raise LabError(f"{source} does not reach {sink} at {address}.\n{sender.complaint()}".rstrip())
             sender.tell(b"go\n")
             yield Running(sender, receiver)

@@ -75,7 +75,7 @@ def test_named_namespaces_are_ends_too_and_who_is_not_reached_is_said(lab: Lab, 
 
     with (
         pytest.raises(LabError, match="does not reach"),
-        stream(web1, Netns(lab["h2"], "probe"), "172.15.42.3"),
+        stream(web1, Netns(lab["h2"], "probe"), "172.15.42.3", meet_s=1),
     ):
         raise AssertionError("it began")
 
