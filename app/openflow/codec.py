@@ -1,7 +1,7 @@
 """Flows <-> the bytes of OpenFlow 1.5. Sends nothing, keeps nothing, and is the same every time.
 
-os-ken's own classes build 12,000 to 18,000 flow mods a second, the switch takes 320,000: so the bytes are put together
-here, with os-ken's numbers, from parts that are remembered. Where an action stands:
+Part by part, with os-ken's numbers: this says how a flow is written. `shapes` does the same for many. Where an action
+stands:
 
 | in a flow                   | on the wire                                                  |
 |-----------------------------|--------------------------------------------------------------|
@@ -16,7 +16,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from os_ken.ofproto import nicira_ext as nx
 from os_ken.ofproto import ofproto_common
@@ -30,7 +29,6 @@ from flows.flow import Action, Flow, Goto, Meter, Move, Output, OutputBy, Set
 from flows.table import Table
 
 OURS = MAGIC << 56  # under MAGIC_MASK: the cookies of our flows
-REMEMBERED = 1 << 15  # parts; about 10 MB when full
 
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHHHH")  # header, fixed part, and the match's type and length
 _FLOW_DESC = struct.Struct(ofp.OFP_FLOW_DESC_0_PACK_STR)
@@ -107,21 +105,48 @@ def flow_from(entry: bytes) -> Flow | None:
     try:
         if cookie >> 56 != MAGIC:
             return None
-        at = _FLOW_DESC.size
-        _, length = _TYPE_LENGTH.unpack_from(entry, at)
-        match = _terms(entry[at + _TYPE_LENGTH.size : at + length])
+        terms, counters = match_at(entry, _FLOW_DESC.size)
+        match = tuple(sorted(term for term, _ in terms))
         place = Table(table)
     except (NotOurs, ValueError):
         return None
-    at += _padded(length)
-    at += _padded(_TYPE_LENGTH.unpack_from(entry, at)[1])  # counters
     try:
-        actions = _read_instructions(entry[at:])
+        actions = tuple(action for action, _ in actions_at(entry, after(entry, counters)))
     except (NotOurs, ValueError):
         return Flow(place, priority, match, (), 0)
     if idle or hard or flags:
         return Flow(place, priority, match, (), 0)
     return Flow(place, priority, match, actions, cookie)
+
+
+def match_at(data: bytes, at: int) -> tuple[list[tuple[Term, int]], int]:
+    """The terms of the ofp_match there, each with where its value begins; and where what follows the match begins.
+
+    NotOurs if one of them is in no match of ours.
+    """
+    _, length = _TYPE_LENGTH.unpack_from(data, at)
+    return list(oxm.unpack(data, at + _TYPE_LENGTH.size, at + length)), after(data, at)
+
+
+def actions_at(data: bytes, at: int) -> list[tuple[Action, int]]:
+    """The actions of the instructions from there to the end, each with where its number begins, if it has one.
+
+    NotOurs or ValueError if one of them is in no flow of ours.
+    """
+    found: list[tuple[Action, int]] = []
+    for kind, start, end in _parts(data, at, len(data)):
+        if kind == ofp.OFPIT_APPLY_ACTIONS:
+            found += [_read_action(data, *part) for part in _parts(data, start + _APPLY.size, end)]
+        elif kind == ofp.OFPIT_GOTO_TABLE:
+            found.append((Goto(Table(data[start + _TYPE_LENGTH.size])), 0))
+        else:
+            raise NotOurs(f"instruction {kind}")
+    return found
+
+
+def after(data: bytes, at: int) -> int:
+    """Where the structure there ends, with its padding."""
+    return at + _padded(_TYPE_LENGTH.unpack_from(data, at)[1])
 
 
 def _padded(length: int) -> int:
@@ -130,17 +155,11 @@ def _padded(length: int) -> int:
 
 def _match(terms: tuple[Term, ...]) -> tuple[bytes, int]:
     """What follows the match's length, padded, and the length itself (with the 4 bytes of type and length)."""
-    packed = b"".join([_term(term) for term in terms])
+    packed = b"".join([oxm.pack(term.field, term.value, term.mask) for term in terms])
     length = _TYPE_LENGTH.size + len(packed)
     return packed + bytes(-length % 8), length
 
 
-@lru_cache(REMEMBERED)
-def _term(term: Term) -> bytes:
-    return oxm.pack(term.field, term.value, term.mask)
-
-
-@lru_cache(REMEMBERED)
 def _instructions(actions: tuple[Action, ...]) -> bytes:
     jump = b""
     if actions and isinstance(actions[-1], Goto):
@@ -173,48 +192,30 @@ def _action(action: Action) -> bytes:
             raise ValueError("a goto is the last action of a flow, or it never happens")
 
 
-@lru_cache(REMEMBERED)
-def _terms(packed: bytes) -> tuple[Term, ...]:
-    return tuple(sorted(oxm.unpack(packed)))
-
-
-@lru_cache(REMEMBERED)
-def _read_instructions(packed: bytes) -> tuple[Action, ...]:
-    actions: list[Action] = []
-    for kind, body in _parts(packed):
-        if kind == ofp.OFPIT_APPLY_ACTIONS:
-            actions.extend(_read_action(*part) for part in _parts(body[_APPLY.size :]))
-        elif kind == ofp.OFPIT_GOTO_TABLE:
-            actions.append(Goto(Table(body[4])))
-        else:
-            raise NotOurs(f"instruction {kind}")
-    return tuple(actions)
-
-
-def _parts(packed: bytes) -> Iterator[tuple[int, bytes]]:
-    """Instructions or actions one after the other, each with its type and all its bytes."""
-    at = 0
-    while at < len(packed):
-        kind, length = _TYPE_LENGTH.unpack_from(packed, at)
-        yield kind, packed[at : at + length]
+def _parts(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Instructions or actions one after the other: the type of each, where it begins and where it ends."""
+    while at < end:
+        kind, length = _TYPE_LENGTH.unpack_from(data, at)
+        yield kind, at, at + length
         at += length
 
 
-def _read_action(kind: int, body: bytes) -> Action:
+def _read_action(data: bytes, kind: int, at: int, end: int) -> tuple[Action, int]:
+    inside = at + _TYPE_LENGTH.size
     if kind == ofp.OFPAT_SET_FIELD:
-        term = next(oxm.unpack(body[_TYPE_LENGTH.size : _TYPE_LENGTH.size + oxm.HEADER_BYTES + body[7]]))
+        ((term, value_at),) = oxm.unpack(data, inside, inside + oxm.HEADER_BYTES)
         if term.mask is None:
-            return Set(term.field, term.value)
+            return Set(term.field, term.value), value_at
     elif kind == ofp.OFPAT_COPY_FIELD:
-        _, _, bits, from_bit, to_bit, source, target = _COPY.unpack(body)
+        _, _, bits, from_bit, to_bit, source, target = _COPY.unpack_from(data, at)
         if from_bit == to_bit == 0:
-            return Move(oxm.field_of(source), oxm.field_of(target), bits)
+            return Move(oxm.field_of(source), oxm.field_of(target), bits), 0
     elif kind == ofp.OFPAT_OUTPUT:
-        return Output(_OUTPUT.unpack(body)[2])
+        return Output(_OUTPUT.unpack_from(data, at)[2]), inside
     elif kind == ofp.OFPAT_METER:
-        return Meter(_METER.unpack(body)[2])
-    elif kind == ofp.OFPAT_EXPERIMENTER and len(body) == _OUTPUT_REG.size:
-        _, _, vendor, subtype, part, register, _ = _OUTPUT_REG.unpack(body)
+        return Meter(_METER.unpack_from(data, at)[2]), inside
+    elif kind == ofp.OFPAT_EXPERIMENTER and end - at == _OUTPUT_REG.size:
+        _, _, vendor, subtype, part, register, _ = _OUTPUT_REG.unpack_from(data, at)
         if (vendor, subtype, part) == (ofproto_common.NX_EXPERIMENTER_ID, nx.NXAST_OUTPUT_REG, _WHOLE_REGISTER):
-            return OutputBy(oxm.field_of(register))
+            return OutputBy(oxm.field_of(register)), 0
     raise NotOurs(f"action {kind}")

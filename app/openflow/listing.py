@@ -9,7 +9,8 @@ from typing import Any
 from os_ken.ofproto import ofproto_v1_5 as ofp
 from os_ken.ofproto import ofproto_v1_5_parser as parser
 
-from app.openflow.codec import LiveEntry, flow_from
+from app.openflow.codec import LiveEntry
+from app.openflow.shapes import flow_from
 from flows.flow import Flow, Goto
 
 NANOSECONDS = 1_000_000_000

@@ -67,31 +67,35 @@ def pack(field: Field, value: int, mask: int | None = None) -> bytes:
     return _MASKED_HEADERS[field.name] + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
 
 
-def unpack(data: bytes) -> Iterator[Term]:
-    """The terms in these bytes, in their order; NotOurs if one of them is in no match of ours."""
-    at = 0
-    while at < len(data):
+def unpack(data: bytes, at: int, end: int) -> Iterator[tuple[Term, int]]:
+    """The terms in these bytes, in their order, and where the value of each begins.
+
+    NotOurs if one of them is in no match of ours.
+    """
+    while at < end:
         head = int.from_bytes(data[at : at + HEADER_BYTES], "big")
         at += HEADER_BYTES
         length = head & 0xFF
         size = length >> 1 if head & _MASKED else length
         value = int.from_bytes(data[at : at + size], "big")
         mask = int.from_bytes(data[at + size : at + length], "big") if head & _MASKED else None
-        at += length
         number = head >> 9
         if number in _PAIRS:
-            yield from _registers(_PAIRS[number], value, mask)
+            yield from _registers(_PAIRS[number], value, mask, at)
         elif number in _BY_NUMBER:
-            yield Term(_BY_NUMBER[number], value, mask)
+            yield Term(_BY_NUMBER[number], value, mask), at
         else:
             raise NotOurs(f"field {head:#010x}")
+        at += length
 
 
-def _registers(pair: tuple[Field | None, Field | None], value: int, mask: int | None) -> Iterator[Term]:
-    for field, shift in zip(pair, (_REGISTER_BITS, 0), strict=True):
+def _registers(
+    pair: tuple[Field | None, Field | None], value: int, mask: int | None, at: int
+) -> Iterator[tuple[Term, int]]:
+    for field, shift, offset in zip(pair, (_REGISTER_BITS, 0), (at, at + _REGISTER_BITS // 8), strict=True):
         part = _REGISTER_MASK if mask is None else mask >> shift & _REGISTER_MASK
         if part == 0:
             continue
         if field is None:
             raise NotOurs("a register that we do not use")
-        yield Term(field, value >> shift & _REGISTER_MASK, None if part == _REGISTER_MASK else part)
+        yield Term(field, value >> shift & _REGISTER_MASK, None if part == _REGISTER_MASK else part), offset

@@ -16,9 +16,9 @@ from typing import Any
 from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
-from app.openflow import messages, monitor
+from app.openflow import messages, monitor, shapes
 from app.openflow.bundle import Bundle, Send, State
-from app.openflow.codec import OURS, Command, LiveEntry, entries, flow_from
+from app.openflow.codec import OURS, Command, LiveEntry, entries
 from app.openflow.listing import live_from
 from app.openflow.messages import BundleCommand, MeterCommand
 from app.openflow.strays import Stray, deletion, stray_from
@@ -131,7 +131,7 @@ class Switch:
         flows: dict[Key, Flow] = {}
         strays: list[Stray] = []
         for entry in self._entries(None, ours, OURS, MAGIC_MASK):
-            flow = flow_from(entry)
+            flow = shapes.flow_from(entry)
             if flow is None:
                 strays.append(stray_from(entry))
             else:
@@ -276,7 +276,7 @@ def _pieces(change: Plan) -> Iterator[Sequence[tuple[Flow, Command]]]:
 def _bundle_messages(bundle: int, step: Send, piece: Sequence[tuple[Flow, Command]]) -> list[Make]:
     match step:
         case Send.FILL:
-            fill = [partial(messages.bundle_add, bundle, *each) for each in piece]
+            fill = [partial(shapes.bundle_add, bundle, *each) for each in piece]
             return [partial(messages.bundle_control, bundle, BundleCommand.OPEN), *fill]
         case Send.COMMIT:
             return [partial(messages.bundle_control, bundle, BundleCommand.COMMIT)]

@@ -133,11 +133,21 @@ def test_a_goto_that_is_not_last_is_refused() -> None:
         flow_mod(flow(Table.CLASSIFY, 1, (), (Goto(Table.FLOOD), Output(1)), COOKIE), Command.ADD, XID)
 
 
-def desc(cookie: int, match: bytes, instructions: bytes, *, table: int = 60, idle: int = 0) -> bytes:
-    """An ofp_flow_desc with no counters. `match`: the OXM bytes."""
+def desc(
+    cookie: int,
+    match: bytes,
+    instructions: bytes,
+    *,
+    table: int = 60,
+    priority: int = 5,
+    idle: int = 0,
+    counters: bytes = b"",
+) -> bytes:
+    """An ofp_flow_desc. `match`: the OXM bytes; `counters`: a multiple of 8 bytes."""
     length = 4 + len(match)
-    body = struct.pack("!HH", 1, length) + match + bytes(-length % 8) + struct.pack("!HH4x", 0, 4) + instructions
-    head = struct.pack("!H2xBxHHHHHQ", ofp.OFP_FLOW_DESC_0_SIZE + len(body), table, 5, idle, 0, 0, 0, cookie)
+    stats = struct.pack("!HH", 0, 4 + len(counters)) + counters + bytes(4)
+    body = struct.pack("!HH", 1, length) + match + bytes(-length % 8) + stats + instructions
+    head = struct.pack("!H2xBxHHHHHQ", ofp.OFP_FLOW_DESC_0_SIZE + len(body), table, priority, idle, 0, 0, 0, cookie)
     return head + body
 
 
