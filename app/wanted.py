@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface
 
-from app.wire import Done, GatewayWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
+from app.wire import Done, GatewayWant, MtuWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
 from flows.model import Endpoint, Intent, Mac, Role
 from flows.topology import peers
 
-Body = TunnelsWant | ShaperWant | GatewayWant | SettleWant
+Body = TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant
 SETTLE = "settle"
 
 
 def wants(intent: Intent, host: str, mtu: int) -> dict[str, Body]:
     """Everything that is wanted of this host's helper, by key."""
-    found: dict[str, Body] = {"tunnels": _tunnels(intent, host)}
+    found: dict[str, Body] = {"tunnels": _tunnels(intent, host), "mtu": MtuWant(mtu=mtu)}
     for endpoint in intent.local.get(host, ()):
         if endpoint.role is Role.CONTAINER:
             found[shaper_key(endpoint)] = shaper(endpoint)

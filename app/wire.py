@@ -197,6 +197,13 @@ class GatewayWant(Wire):
     mtu: int | None = None
 
 
+class MtuWant(Wire):
+    """What fits through every tunnel, bytes: the MTU of all that is attached on the host, now and later."""
+
+    kind: Literal["mtu"] = "mtu"
+    mtu: Annotated[int, Field(ge=68, le=65535)]  # RFC 791: the least that a link carries
+
+
 class SettleWant(Wire):
     """Nothing that Open vSwitch cached follows flows of before this want. `number` tells one from the next."""
 
@@ -209,7 +216,7 @@ class Want(Wire):
 
     key: str
     generation: int
-    body: Annotated[TunnelsWant | ShaperWant | GatewayWant | SettleWant, Field(discriminator="kind")]
+    body: Annotated[TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant, Field(discriminator="kind")]
 
 
 class Done(Wire):

@@ -8,7 +8,7 @@ import pytest
 from app.desk import RefusedError
 from app.helpers import Line, Lines
 from app.wanted import Book, lowered, shaper_key, wants
-from app.wire import Done, GatewayWant, ShaperWant, TunnelsWant
+from app.wire import Done, GatewayWant, MtuWant, ShaperWant, TunnelsWant
 from flows.model import EndpointKey, Intent, Network, Role
 from tests.flows.intents import endpoint, intent
 
@@ -44,8 +44,17 @@ def test_only_what_is_new_is_sent() -> None:
     first = book.update(wants(PLAIN, "h1", 1450), 1)
     second = book.update(wants(PLAIN, "h1", 1450), 2)
 
-    assert {want.key for want in first} == {"tunnels", RATES}
+    assert {want.key for want in first} == {"tunnels", "mtu", RATES}
     assert second == []
+
+
+def test_a_host_with_a_smaller_underlay_makes_one_want_on_every_other() -> None:
+    book = Book()
+    book.update(wants(PLAIN, "h1", 1450), 1)
+
+    (lower,) = book.update(wants(PLAIN, "h1", 1350), 2)
+
+    assert lower.body == MtuWant(mtu=1350)
 
 
 def test_that_there_is_no_rate_is_said_but_not_waited_for() -> None:
@@ -81,7 +90,8 @@ def test_a_want_is_outstanding_until_its_own_generation_is_done() -> None:
     book = Book()
     book.update(wants(PLAIN, "h1", 1450), 5)
 
-    book.done(Done(key="tunnels", generation=5))
+    for key in ("tunnels", "mtu"):
+        book.done(Done(key=key, generation=5))
     book.done(Done(key=RATES, generation=4))
     assert book.outstanding()
 
@@ -115,7 +125,8 @@ def test_after_a_reconnect_all_is_said_again_and_nothing_is_done() -> None:
     assert line.pending()
     stream = line.open(2)
     assert next(stream) is None, "a beat at once"
-    assert {want.key for want in (next(stream), next(stream)) if want is not None} == {"tunnels", RATES}
+    said = [next(stream) for _ in range(3)]
+    assert {want.key for want in said if want is not None} == {"tunnels", "mtu", RATES}
 
 
 def test_an_old_session_is_refused_and_its_stream_ends() -> None:

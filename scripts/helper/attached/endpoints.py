@@ -14,6 +14,7 @@ import secrets
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from typing import NamedTuple
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
@@ -44,6 +45,13 @@ def devices() -> frozenset[str]:
 def healthy(port: PortState, present: frozenset[str]) -> bool:
     """Whether the port has a number and its device is there."""
     return port.ofport is not None and port.error is None and port.name in present
+
+
+class _Ends(NamedTuple):
+    """The two ends of a veth."""
+
+    netns: str
+    host_end: str
 
 
 class Endpoints:
@@ -92,7 +100,7 @@ class Endpoints:
                 gateway=record.route,
             )
             undo.callback(plumb.unplug, host_end)
-            rates = self._in_force(key, record)
+            rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
             if rates != Rates():
                 shaper.shape(netns, key.interface, host_end, **rates.model_dump())
             if record.behind:
@@ -109,8 +117,8 @@ class Endpoints:
         if self.whole(key, record, devices()) and key.interface in plumb.interfaces(netns):
             before = self._netns.get(key)
             self._netns[key] = netns
-            if before != netns and key in self._rates:  # said while Docker could not say where
-                self.shape(key, self._rates[key])
+            if before != netns:  # what was said while Docker could not say where
+                self._fit(key, record)
             return True
         return False
 
@@ -149,20 +157,31 @@ class Endpoints:
         if record is None:
             return False
         self.set_rates(key, rates)
-        port = self._ports.get(key)
-        host_end = record.veth or (port and port.name)
-        netns = self._netns.get(key)
-        if host_end and netns:
-            shaper.shape(netns, key.interface, host_end, **rates.model_dump())
+        if ends := self._ends(key, record):
+            shaper.shape(ends.netns, key.interface, ends.host_end, **rates.model_dump())
         return True
+
+    def set_mtu(self, mtu: int) -> None:
+        """All have this MTU (bytes), and their records say so; PlumbError if some cannot, once the others have it."""
+        errors = []
+        for key, record in self.records().items():
+            if record.mtu != mtu:
+                after = record.model_copy(update={"mtu": mtu})
+                try:
+                    self._fit(key, after)
+                except PlumbError as error:
+                    errors.append(error)
+                else:
+                    self.write(key, after)
+        if errors:
+            raise PlumbError(f"{errors[0]} ({len(errors)} of the endpoints here)")
 
     def put_back(self, ports: Collection[str]) -> Iterator[Key]:
         """Hold the endpoints on these ports to their rates again, as their queues may have gone; which they are."""
-        records = self.records()
         for key, port in self._ports.items():
-            if port.name in ports and key in records:
+            if port.name in ports:
                 with suppress(PlumbError):  # then it is not there any more, which the look at its container finds out
-                    self.shape(key, self._in_force(key, records[key]))
+                    self._shape_again(key)
                 yield key
 
     def unsettled(self, present: frozenset[str]) -> Iterator[str]:
@@ -198,8 +217,20 @@ class Endpoints:
         port = self._ports.get(key)
         return port is not None and healthy(port, present)
 
-    def _in_force(self, key: Key, record: EndpointRecord) -> Rates:
-        return self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
+    def _fit(self, key: Key, record: EndpointRecord) -> None:
+        if ends := self._ends(key, record):
+            plumb.fit(ends.netns, key.interface, ends.host_end, record.mtu)
+            self._shape_again(key)  # queues and bursts are counted in frames
+
+    def _shape_again(self, key: Key) -> None:
+        if key in self._rates:  # else nobody said yet, and what is there is right
+            self.shape(key, self._rates[key])
+
+    def _ends(self, key: Key, record: EndpointRecord) -> "_Ends | None":
+        """Where the veth is, if it is plugged."""
+        port, netns = self._ports.get(key), self._netns.get(key)
+        host_end = record.veth or (port and port.name)
+        return _Ends(netns, host_end) if netns and host_end else None
 
     def _report(
         self,

@@ -42,6 +42,7 @@ class Host:
         self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
         self._neighbours = Neighbours(config.vtep)
         self._nat = Nat()
+        self._mtu: int | None = None  # as the controller last said
         self._natted: set[IPv4Network] | None = None  # None: not known, so to be said again
 
     @contextmanager
@@ -90,8 +91,8 @@ class Host:
             self._neighbours.remind()
 
     def inner_mtu(self) -> int:
-        """Bytes that fit through any tunnel from here."""
-        return plumb.underlay_mtu(self.config.vtep) - OVERHEAD
+        """Bytes that fit through any tunnel: as the controller last said, else as far as can be told from here."""
+        return self._mtu or plumb.underlay_mtu(self.config.vtep) - OVERHEAD
 
     # What is said to the controller
 
@@ -167,6 +168,13 @@ class Host:
             self.set_nat()
         return gateway_key(want.vlan)
 
+    def set_mtu(self, mtu: int) -> None:
+        """So many bytes fit through every tunnel: whatever is attached has this MTU, now and later."""
+        with self._lock:
+            self._mtu = mtu
+            self.endpoints.set_mtu(mtu)
+            self.joins.set_mtu(mtu)
+
     def shape(self, key: Key, rates: Rates) -> None:
         """Hold the endpoint to these rates; one that is not here (any more) has nothing to be held."""
         with self._lock:
@@ -193,6 +201,8 @@ class Host:
                     f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
                 )
             self.endpoints.set_rates(key, rates)
+            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
+                record = record.model_copy(update={"mtu": self._mtu})
             self.endpoints.plug(key, record, netns, new=True)
 
     def forget(self, key: Key) -> None:
@@ -268,6 +278,9 @@ class Host:
             self.endpoints.unplug(key, record)
         elif not self.endpoints.plugged(key, record, found.netns):
             self.endpoints.unplug(key, record)
+            if self._mtu and self._mtu != record.mtu:  # it was ending when that was said
+                record = record.model_copy(update={"mtu": self._mtu})
+                self.endpoints.write(key, record)
             self.endpoints.plug(key, record, found.netns, new=False)
             log.info("%s (%s) has its interface back: %s", key.brief, record.name, record.address)
 

@@ -75,6 +75,16 @@ class Joins:
                 self._unmake(bridge)
                 self._make(bridge, mtu)
 
+    def set_mtu(self, mtu: int) -> None:
+        """The pairs have this MTU (bytes), and what Docker has behind them no larger one."""
+        for port in self._vswitch.ports().values():
+            if port.join:
+                for end in (port.name, _far(port.name)):
+                    plumb.set_mtu(end, mtu)
+        for member in self._members.values():
+            if member.container.netns:
+                fit(member.container.netns, member.attachment.mac, mtu)
+
     def note(self, container: Container, bridges: Mapping[str, str], mtu: int) -> None:
         """Look where Docker has this container now. `bridges`: the Linux bridge of each of Docker's networks."""
         self.drop(container.id)
@@ -141,7 +151,7 @@ class Joins:
     def _make(self, bridge: str, mtu: int) -> None:
         plumb.bridge_address(bridge)  # a refusal before anything is made, if it is no bridge
         near = new_host_end()
-        far = FAR + near[len(FAR) :]
+        far = _far(near)
         with ExitStack() as undo:
             plumb.veth(near, far, mtu)
             undo.callback(plumb.unplug, near)
@@ -154,6 +164,10 @@ class Joins:
             if port.join == bridge:
                 self._vswitch.delete_port(port.name)
                 plumb.unplug(port.name)
+
+
+def _far(near: str) -> str:
+    return FAR + near[len(FAR) :]
 
 
 def _report(

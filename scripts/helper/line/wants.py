@@ -6,7 +6,7 @@ A newer want of the same key replaces one that waits. Wants of an earlier sessio
 import logging
 import threading
 
-from app.wire import Done, GatewayWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
+from app.wire import Done, GatewayWant, MtuWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
 from scripts.helper.attached.host import TUNNELS, Host
 from scripts.helper.line.report import Channel
 from scripts.helper.net.nat import NatError
@@ -67,9 +67,12 @@ class Wants:
             return "The helper of this host failed unexpectedly; its log has more."
         return None
 
-    def _do(self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant | SettleWant) -> None:
+    def _do(self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant) -> None:
         if isinstance(wanted, SettleWant):
             self._revalidator.settle()
+            return
+        if isinstance(wanted, MtuWant):
+            self._host.set_mtu(wanted.mtu)
             return
         if isinstance(wanted, ShaperWant):
             rates = Rates(up_kbps=wanted.up_kbps, down_kbps=wanted.down_kbps)

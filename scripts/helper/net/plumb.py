@@ -20,9 +20,11 @@ __all__ = [
     "address_device",
     "bridge_address",
     "bridge_port",
+    "fit",
     "free_interface",
     "interfaces",
     "plug",
+    "set_mtu",
     "underlay_mtu",
     "unplug",
     "veth",
@@ -103,6 +105,24 @@ def unplug(host_end: str) -> None:
                 raise
 
 
+def fit(netns: str, interface: str, host_end: str, mtu: int) -> None:
+    """Both ends of the container's veth have this MTU (bytes). Idempotent.
+
+    An end drops what is larger than its own MTU, so the host's end is never the smaller one, not even for a moment.
+    """
+    what = f"Giving “{interface}” in “{netns}” the MTU {mtu} failed"
+    with opened(netns) as fd, IPRoute() as ipr, in_words(what):
+        _set_mtu(ipr, host_end, mtu, raise_only=True)
+        inside(fd, lambda there: _set_mtu(there, interface, mtu))
+        _set_mtu(ipr, host_end, mtu)
+
+
+def set_mtu(device: str, mtu: int) -> None:
+    """The device of this host has this MTU (bytes). Idempotent."""
+    with IPRoute() as ipr, in_words(f"Giving “{device}” the MTU {mtu} failed"):
+        _set_mtu(ipr, device, mtu)
+
+
 def interfaces(netns: str) -> tuple[str, ...]:
     """All devices of the namespace."""
     with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
@@ -166,6 +186,13 @@ def address_device(name: str, address: IPv4Interface, mac: Mac, mtu: int) -> Non
             if have != wanted:
                 ipr.addr("del", index=index, address=have[0], prefixlen=have[1])
         ipr.addr("replace", index=index, address=wanted[0], prefixlen=wanted[1])
+
+
+def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> None:
+    index = _need(ipr, name)
+    now = ipr.link("get", index=index)[0].get("mtu")
+    if now < mtu or (now > mtu and not raise_only):
+        ipr.link("set", index=index, mtu=mtu)
 
 
 def _need(ipr: IPRoute, name: str) -> int:

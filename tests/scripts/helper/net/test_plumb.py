@@ -115,6 +115,19 @@ def test_unplug_twice(containers: Make) -> None:
     assert plumb.interfaces(a.netns) == ("lo",)
 
 
+def test_both_ends_get_the_mtu_and_the_host_end_is_never_the_smaller(containers: Make) -> None:
+    a, host_end = containers("10.9.0.1/24"), new_name()
+    a.plug(host_end, mtu=1400)
+    for mtu in (1300, 1300, 1350):
+        plumb.fit(a.netns, "eth0", host_end, mtu)
+        assert f"mtu {mtu} " in a.run("ip", "link", "show", "eth0")
+        assert f"mtu {mtu} " in run("ip", "link", "show", host_end)
+    with pytest.raises(PlumbError, match=r"Giving “eth0” in .* the MTU 20 failed: Invalid argument"):
+        plumb.fit(a.netns, "eth0", host_end, 20)
+    assert "mtu 1350 " in run("ip", "link", "show", host_end)
+    plumb.unplug(host_end)
+
+
 def test_underlay_mtu_is_that_of_the_device_with_the_address() -> None:
     run("ip", "link", "add", "under0", "mtu", "1450", "type", "veth", "peer", "name", "under1")
     run("ip", "address", "add", "192.0.2.9/24", "dev", "under0")
