@@ -14,9 +14,11 @@ from os_ken.lib import hub
 from app import views
 from app.config import Config
 from app.desk import Change, EndpointView, Happening, HostView, LiveFlow, RefusedError
+from app.diary import Diary
 from app.events import Events
 from app.helpers import Line, Lines
 from app.openflow.codec import LiveEntry
+from app.openflow.monitor import News
 from app.openflow.switch import Switch, SwitchGoneError
 from app.policy import Assignment, Match, Policy
 from app.progress import Progress
@@ -55,10 +57,13 @@ class Owner:
         self._config = config
         self._store = store
         self._events = Events()
+        self._diary = Diary(
+            self._events, lambda cookie: views.endpoint_of(cookie, store.owners(), self._registry.reports)
+        )
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()
         self._lines = Lines(lambda: self._registry.mtu)
-        self._rollout = Rollout(self._registry.agreed(), self._lines, self._agree)
+        self._rollout = Rollout(self._registry.agreed(), self._lines, self._agree, witness=self._diary)
         self._rollout.aim(self._intent)
         self._progress = Progress(self._rollout, self._lines)
         self._bridges: dict[int, Switch] = {}
@@ -76,9 +81,10 @@ class Owner:
     def switch_up(self, switch: Switch) -> None:
         """A bridge connected. If nobody has said whose it is, it waits for the helper that does."""
         self._bridges[switch.dpid] = switch
+        switch.watch(lambda news: self._drifted(switch, news))  # before the first read, so that nothing is missed
         host = self._host_of(switch.dpid)
         if host is not None:
-            self._rollout.connected(host, switch)
+            self._connect(host, switch)
 
     def switch_down(self, switch: Switch) -> None:
         """A bridge's connection is gone."""
@@ -87,6 +93,7 @@ class Owner:
         host = self._host_of(switch.dpid)
         if host is not None:
             self._rollout.disconnected(host, switch)
+            self._diary.switch(host, up=False)
 
     # What the REST room asks (app.desk.Desk)
 
@@ -157,6 +164,7 @@ class Owner:
 
         def job() -> Iterable[EndpointKey]:
             self._registry.replace_policy(policy)
+            self._diary.policy_replaced()
             return self._registry.reports
 
         return self._change(job)
@@ -198,6 +206,7 @@ class Owner:
             self._lines.want(self._registry.snapshot(), self._registry.hosts)
             session = self._lines.begin(host)  # after that, so that all of it is sent, rates of none too
             self._heard_of(host)
+            self._diary.helper_up(host, len(report.endpoints))
             return Welcome(
                 session=session, refused={f"{key.container}/{key.interface}": why for key, why in refused.items()}
             )
@@ -207,7 +216,7 @@ class Owner:
         if before is not None and before is not bridge:
             self._rollout.disconnected(host, before)
         if bridge is not None and before is not bridge:
-            self._rollout.connected(host, bridge)
+            self._connect(host, bridge)
         return welcome
 
     def heard(self, host: str, session: int, event: Event) -> Outcome:
@@ -218,28 +227,36 @@ class Owner:
             match event:
                 case EndpointUp(endpoint=report):
                     key = EndpointKey(host, report.container, report.interface)
+                    new = key not in self._registry.reports
                     self._registry.endpoint_up(key, report)
+                    if new:
+                        self._diary.endpoint(host, self._name(key), up=True)
                     return (key,)
                 case EndpointDown(container=container, interface=interface):
-                    self._registry.endpoint_down(EndpointKey(host, container, interface))
+                    key = EndpointKey(host, container, interface)
+                    if key in self._registry.reports:
+                        self._diary.endpoint(host, self._name(key), up=False)
+                    self._registry.endpoint_down(key)
                 case TunnelsUp(tunnels=tunnels):
                     self._registry.tunnels_up(host, dict(tunnels))
                 case Drift(what=what, repaired=repaired):
-                    LOG.warning("%s: %s; %s", host, what, "put right" if repaired else "it is not right yet")
+                    self._diary.helper_drift(host, what, repaired)
             return ()
 
         return self._change(job, patience_s=0.0 if _waits_for_nothing(event) else ANSWER_S)
 
     def wants(self, host: str, session: int) -> Iterator[Want | None]:
         """What is wanted there, as it changes; None is a beat. Ends when a newer session begins."""
-        return self._line(host, session).open(session)
+        line = self._line(host, session)
+        return self._listening(host, line, line.open(session))
 
     def done(self, host: str, session: int, done: Done) -> None:
         """A want stands, or could not be done."""
-        self._line(host, session)
-        self._lines.done(host, done)
-        if done.error is not None:
+        line = self._line(host, session)
+        if done.error is not None and done.error != line.book.errors.get(done.key):
             LOG.warning("%s could not do %s: %s", host, done.key, done.error)
+            self._diary.refused(host, f"{done.key}: {done.error}")
+        self._lines.done(host, done)
         self._rollout.tell()
 
     # How it works
@@ -312,7 +329,28 @@ class Owner:
         if len(after.assign) > MOST_RULES:
             raise RefusedError(409, "policy-full", f"a policy has at most {MOST_RULES} assignments: take some out")
         self._registry.replace_policy(after)
+        self._diary.assigned([self._name(key) for key in keys], change)
         return keys
+
+    def _connect(self, host: str, switch: Switch) -> None:
+        self._rollout.connected(host, switch)
+        self._diary.switch(host, up=True)
+
+    def _drifted(self, switch: Switch, news: News) -> None:
+        host = self._host_of(switch.dpid)
+        if host is not None and self._bridges.get(switch.dpid) is switch and self._diary.drift(host, news):
+            self._rollout.drifted(host)
+
+    def _listening(self, host: str, line: Line, stream: Iterator[Want | None]) -> Iterator[Want | None]:
+        session = line.session
+        try:
+            yield from stream
+        finally:
+            if not line.streaming and line.session == session:  # else a newer one goes on
+                self._diary.helper_down(host)
+
+    def _name(self, key: EndpointKey) -> str:
+        return views.full_name(key, self._registry.reports)
 
     def _agree(self, segments: list[tuple[EndpointKey, int]]) -> None:
         self._ask(lambda: self._registry.keep_segments(segments))

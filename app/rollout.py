@@ -25,16 +25,22 @@ LOG = logging.getLogger(__name__)
 TICK_S = 1.0
 LINGER_S = 15.0  # longer than Open vSwitch keeps what it cached and nobody uses (max-idle, 10 s)
 PUSH_S = 1.0  # how long the others wait for a switch
+GATHER_S = 0.05  # who changes one thing in a switch may be about to change more: one read for all of it
 
 
 class Bridge(Protocol):
-    """A connected switch, as the rollout needs it. Both raise SwitchGoneError; `apply` RefusedFlowsError too."""
+    """A connected switch, as the rollout needs it. All raise SwitchGoneError; `apply` RefusedFlowsError too."""
+
+    foreign: int  # flows that are not ours, as of the last `read`
 
     def read(self) -> Contents:
         """What it holds of ours."""
 
     def apply(self, change: Plan) -> None:
         """Make the change, whole or not at all."""
+
+    def drop_strays(self) -> None:
+        """Delete what the last `read` found with our cookie, but not of our making."""
 
 
 class Shapers(Protocol):
@@ -48,6 +54,26 @@ class Shapers(Protocol):
 
     def after(self, before: Intent, step: Intent) -> None:
         """Say what is wanted with this step."""
+
+
+class Witness(Protocol):
+    """Who is told how it goes."""
+
+    def refused(self, host: str, why: str) -> None:
+        """Its switch did not take what is wanted; said once."""
+
+    def stood(self, host: str, foreign: int, changes: int) -> None:
+        """Its switch has what is wanted, and flows of others; so many changes of others were put right with that."""
+
+
+class Nobody:
+    """The witness who does not care."""
+
+    def refused(self, host: str, why: str) -> None:
+        """Does nothing."""
+
+    def stood(self, host: str, foreign: int, changes: int) -> None:
+        """Does nothing."""
 
 
 @dataclass
@@ -65,6 +91,7 @@ class Station:
     busy: bool = False  # a push is under way
     late: bool = False  # nobody waits for that push any more
     stands: int = -1
+    drifts: int = 0  # changes by others since it stood
     error: str | None = None
 
 
@@ -77,6 +104,7 @@ class Rollout:
         shapers: Shapers,
         agreed: Callable[[list[tuple[EndpointKey, int]]], None],
         linger_s: float = LINGER_S,
+        witness: Witness | None = None,
     ) -> None:
         self.current = start
         self.target = start
@@ -84,6 +112,7 @@ class Rollout:
         self._kept = start  # what the store knows to be agreed
         self._shapers = shapers
         self._agreed = agreed
+        self._witness = witness or Nobody()
         self._stations: dict[str, Station] = {}
         self._linger_s = linger_s
         self._tidy_at: float | None = None  # when what lingers goes (monotonic)
@@ -121,6 +150,14 @@ class Rollout:
         if station is not None and station.bridge is bridge:
             station.bridge, station.has, station.behind = None, None, True
             self.tell()
+
+    def drifted(self, host: str) -> None:
+        """Somebody else changed what this host's switch holds: it is to be read and put right."""
+        station = self._stations.get(host)
+        if station is not None:
+            station.drifts += 1
+            station.has, station.behind = None, True
+            self._wake.set()
 
     # What others ask it
 
@@ -231,17 +268,19 @@ class Rollout:
         return True
 
     def _push(self, host: str, station: Station, bridge: Bridge) -> None:
-        step, sweeping = self.current, self._sweeping
+        if station.drifts:
+            hub.sleep(GATHER_S)
+        step, sweeping, drifts = self.current, self._sweeping, station.drifts
         try:
             change, leftovers = self._change(host, station, bridge, step, sweeping)
             station.has = None  # not known, until it is known again
             if change:
                 LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
                 bridge.apply(change)
+            if sweeping:
+                bridge.drop_strays()
         except (RefusedFlowsError, FlowConflictError) as error:
-            if station.error != str(error):  # it is tried again every second: said once is enough
-                LOG.error("%s: %s", host, error)
-            station.error = str(error)
+            self._refused(host, station, str(error))
         except SwitchGoneError as error:
             LOG.warning("%s: %s", host, error)
         else:
@@ -249,12 +288,27 @@ class Rollout:
                 station.has, station.leftovers, station.error = step, leftovers, None
                 # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
                 station.behind = sweeping != self._sweeping or not same(step, self.current)
+                self._count_drifts(host, station, bridge, drifts)
         finally:
             station.busy = False
             if station.late or station.bridge is not bridge:
                 station.late = False
                 self._wake.set()
             self.tell()
+
+    def _refused(self, host: str, station: Station, why: str) -> None:
+        if station.error != why:  # it is tried again every second: said once is enough
+            LOG.error("%s: %s", host, why)
+            self._witness.refused(host, why)
+        station.error = why
+
+    def _count_drifts(self, host: str, station: Station, bridge: Bridge, drifts: int) -> None:
+        """So many were put right; if somebody changed more meanwhile, what it has is not known."""
+        if station.drifts != drifts:
+            station.has, station.behind = None, True
+        else:
+            station.drifts = 0
+            self._witness.stood(host, bridge.foreign, drifts)
 
     def _change(
         self, host: str, station: Station, bridge: Bridge, step: Intent, sweeping: bool

@@ -115,6 +115,15 @@ def live_flow(
     )
 
 
+def endpoint_of(
+    cookie: int, owners: Mapping[int, tuple[str, str]], reports: Mapping[EndpointKey, EndpointReport]
+) -> str | None:
+    """The full name of the endpoint that a flow with this cookie is there for, None if it is for none."""
+    said = unpack(cookie)
+    kind, name = ("", "") if said is None else owners.get(said.owner, ("", ""))
+    return full_name(EndpointKey(*name.split("/", 2)), reports) if kind == "endpoint" else None
+
+
 def is_for(cookie: int, owner: int) -> bool:
     """Whether a flow with this cookie is there for this owner."""
     said = unpack(cookie)

@@ -51,8 +51,8 @@ class What(StrEnum):
 class Drifted:
     """Somebody else changed something. `words` say what, for people.
 
-    `ours`: it carries our cookie, or is a meter or group, which are all ours. `flow` is what such a flow is now (of a
-    removed one: was), None if this version makes no flow like it.
+    `ours`: a flow with our cookie, or a meter, which are all ours; of groups we have none. `flow` is what such a flow
+    is now (of a removed one: was), None if this version makes no flow like it.
     """
 
     what: What
@@ -133,4 +133,4 @@ def _forwarded(request: bytes) -> Iterator[Drifted]:
     if kind in _OF_REQUEST:
         what = _OF_REQUEST[kind]
         done = _COMMANDS[command] if command < len(_COMMANDS) else "changed"
-        yield Drifted(what, True, None, 0, f"{what.value} {number} was {done} by somebody else")
+        yield Drifted(what, what is What.METER, None, 0, f"{what.value} {number} was {done} by somebody else")

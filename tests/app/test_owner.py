@@ -7,9 +7,13 @@ from os_ken.lib import hub
 
 from app.config import Config
 from app.desk import Change, RefusedError
+from app.openflow.monitor import Drifted, Missed, What
+from app.openflow.watch import Listener
 from app.owner import Owner
+from app.policy import Policy
 from app.store.sqlite import SqliteStore
-from app.wire import Done, EndpointUp, HostUp
+from app.wire import Done, Drift, EndpointDown, EndpointUp, HostUp
+from flows.flow import Contents
 from flows.model import Tunnel
 from tests.app.test_registry import host, report
 from tests.app.test_rollout import Twin
@@ -21,6 +25,10 @@ class Switch(Twin):
     def __init__(self, dpid: int) -> None:
         super().__init__()
         self.dpid = dpid
+        self.listeners: list[Listener] = []
+
+    def watch(self, listener: Listener) -> None:
+        self.listeners.append(listener)
 
 
 class Bench:
@@ -134,3 +142,109 @@ def test_a_host_that_is_gone_is_deleted_with_all_it_had(bench: Bench) -> None:
     assert bench.owner.forget_host("h2").pending == ()
     assert [view.name for view in bench.owner.hosts()] == ["h1"]
     assert [view.name for view in bench.owner.endpoints()] == ["web10"]
+
+
+def since_then(bench: Bench, number: int) -> list[tuple[str, str | None, str | None]]:
+    """What happened after this: kind, host, endpoint."""
+    return [(each.kind.value, each.host, each.endpoint) for each in bench.owner.events(number, None)]
+
+
+def last(bench: Bench) -> int:
+    return bench.owner.events(None, None)[-1].number
+
+
+def test_who_comes_and_goes_is_told(bench: Bench) -> None:
+    assert {(each.kind.value, each.host) for each in bench.owner.events(None, None)} == {
+        (kind, host) for kind in ("helper-up", "switch-up") for host in ("h1", "h2")
+    }
+    start = last(bench)
+
+    bench.up("h1", 12)
+    bench.up("h1", 12, ofport=40)  # it only changed
+    bench.owner.heard("h1", bench.sessions["h1"], EndpointDown(container="c12", interface="eth0"))
+    bench.lose(2)
+    bench.owner.switch_up(bench.switches[2])  # type: ignore[arg-type]
+    bench.sessions["h2"] = bench.owner.host_up("h2", host(2, report(11))).session
+
+    assert since_then(bench, start) == [
+        ("endpoint-up", "h1", "h1:web12:eth0"),
+        ("endpoint-down", "h1", "h1:web12:eth0"),
+        ("switch-down", "h2", None),
+        ("switch-up", "h2", None),
+        ("helper-up", "h2", None),
+    ]
+
+
+def test_a_helper_that_goes_is_told(bench: Bench) -> None:
+    session = bench.sessions["h1"] = bench.owner.host_up("h1", host(1, report(10))).session
+    stream = bench.owner.wants("h1", session)
+    next(stream)
+    start = last(bench)
+
+    stream.close()  # type: ignore[attr-defined]
+
+    assert since_then(bench, start) == [("helper-down", "h1", None)]
+
+
+def test_what_people_want_is_told(bench: Bench) -> None:
+    start = last(bench)
+
+    bench.owner.assign(["web10"], Change(vlan=20, up="1mbit"))
+    bench.owner.assign(["web10", "web11"], Change(vlan=30))
+    bench.owner.replace_policy(Policy())
+
+    one, two, all_of_it = bench.owner.events(start, None)
+    assert (one.kind.value, one.host, one.endpoint, one.what) == (
+        "policy",
+        "h1",
+        "h1:web10:eth0",
+        "h1:web10:eth0: VLAN 20, up 1mbit",
+    )
+    assert (two.host, two.endpoint, two.what) == (None, None, "h1:web10:eth0, h2:web11:eth0: VLAN 30")
+    assert all_of_it.what == "the policy was replaced"
+
+
+def test_drift_is_put_right_and_told(bench: Bench) -> None:
+    switch = bench.switches[1]
+    wanted, switch.contents = switch.contents, Contents()
+    flow = next(each for each in wanted.flows.values() if each.cookie & 0xFFFF)
+    start = last(bench)
+
+    for news in [Drifted(What.REMOVED, True, flow, flow.cookie, "a flow was deleted")] * 30 + [Missed()]:
+        switch.listeners[-1](news)
+    hub.sleep(0.3)
+
+    assert switch.contents == wanted
+    told = since_then(bench, start)
+    assert told[0] == ("drift", "h1", "h1:web10:eth0")
+    assert [kind for kind, _, _ in told] == ["drift"] * 20 + ["repaired"], "not each of so many by itself"
+    assert "31 changes" in bench.owner.events(None, None)[-1].what
+
+
+def test_a_foreign_flow_is_told_and_nothing_is_done(bench: Bench) -> None:
+    switch, start = bench.switches[1], last(bench)
+    switch.changes.clear()
+
+    for what in (What.ADDED, What.REMOVED):
+        switch.listeners[-1](Drifted(what, False, None, 5, "a flow that is not Containet's"))
+    hub.sleep(0.2)
+
+    assert since_then(bench, start) == [("foreign", "h1", None)]
+    assert not switch.changes
+
+
+def test_drift_in_ovsdb_is_told(bench: Bench) -> None:
+    start = last(bench)
+
+    for repaired in (False, True):
+        bench.owner.heard("h1", bench.sessions["h1"], Drift(what="port gone", repaired=repaired))
+
+    assert [kind for kind, _, _ in since_then(bench, start)] == ["drift", "drift", "repaired"]
+
+
+def test_what_a_helper_cannot_do_is_told(bench: Bench) -> None:
+    start = last(bench)
+    bench.owner.done("h1", bench.sessions["h1"], Done(key="tunnels", generation=0, error="no such device"))
+
+    (told,) = bench.owner.events(start, None)
+    assert (told.kind.value, told.host, told.what) == ("refused", "h1", "tunnels: no such device")

@@ -30,6 +30,8 @@ class Twin:
     contents: Contents = field(default_factory=Contents)
     failures: list[Exception | None] = field(default_factory=list)
     changes: list[Plan] = field(default_factory=list)
+    foreign: int = 0
+    strays: int = 0
 
     def read(self) -> Contents:
         return self.contents
@@ -40,6 +42,9 @@ class Twin:
             raise failure
         self.changes.append(change)
         self.contents = apply(self.contents, change)
+
+    def drop_strays(self) -> None:
+        self.strays = 0
 
 
 class Quiet:
@@ -225,6 +230,99 @@ def test_a_move_that_waits_does_not_make_all_else_wait() -> None:
 
     assert made.rollout.stands("h1", 9)
     assert made.rollout.unfinished([extra.key, A]) == {A}
+
+
+@dataclass
+class Told:
+    """Keeps what it is told."""
+
+    refusals: list[str] = field(default_factory=list)
+    stood_with: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def refused(self, host: str, why: str) -> None:  # noqa: ARG002
+        self.refusals.append(why)
+
+    def stood(self, host: str, foreign: int, changes: int) -> None:
+        self.stood_with.append((host, foreign, changes))
+
+
+def without_one(contents: Contents) -> Contents:
+    return Contents(dict(list(contents.flows.items())[1:]), contents.meters)
+
+
+def drifting(told: Told, twin: Twin) -> Rollout:
+    """A rollout over this one switch, which has what it should."""
+    rollout = Rollout(intent(endpoint("h1", 1, 10), names=("h1",)), Quiet(), lambda _: None, witness=told)
+    rollout.sweep()
+    rollout.connected("h1", twin)
+    rollout.advance()
+    assert told.stood_with == [("h1", twin.foreign, 0)]
+    return rollout
+
+
+def test_what_somebody_else_changed_is_put_right_and_told() -> None:
+    told, twin = Told(), Twin(foreign=3)
+    rollout = drifting(told, twin)
+    wanted, twin.contents, twin.strays = twin.contents, without_one(twin.contents), 1
+
+    rollout.drifted("h1")
+    rollout.drifted("h1")
+    assert not rollout.stands("h1", 0)
+    rollout.advance()
+
+    assert (twin.contents, twin.strays) == (wanted, 0)
+    assert told.stood_with[1:] == [("h1", 3, 2)]
+    assert rollout.stands("h1", 0)
+
+
+def test_what_somebody_changes_while_it_is_put_right_is_put_right_too() -> None:
+    class Meddled(Twin):
+        def read(self) -> Contents:
+            found = super().read()
+            if meddling:
+                meddling.pop()
+                self.contents = without_one(without_one(found))
+                rollout.drifted("h1")
+            return found
+
+    meddling: list[int] = []
+    told, twin = Told(), Meddled()
+    rollout = drifting(told, twin)
+    wanted, twin.contents = twin.contents, without_one(twin.contents)
+    meddling.append(1)
+
+    rollout.drifted("h1")
+    for _ in range(3):
+        rollout.advance()
+
+    assert twin.contents == wanted
+    assert told.stood_with[1:] == [("h1", 0, 2)], "told once, when all of it stands"
+
+
+def test_strays_stay_until_the_intent_is_known_complete() -> None:
+    twin = Twin(strays=1)
+    rollout = Rollout(intent(names=("h1",)), Quiet(), lambda _: None)
+    rollout.connected("h1", twin)
+    rollout.advance()
+    assert twin.strays == 1
+
+    rollout.sweep()
+    rollout.advance()
+    assert twin.strays == 0
+
+
+def test_a_refusal_is_told_once() -> None:
+    told, twin = Told(), Twin()
+    rollout = drifting(told, twin)
+    twin.contents = Contents()
+    twin.failures = [RefusedFlowsError([(None, "bad match")]), RefusedFlowsError([(None, "bad match")])]
+
+    rollout.drifted("h1")
+    for _ in range(3):
+        rollout.advance()
+
+    assert len(told.refusals) == 1
+    assert told.stood_with[1:] == [("h1", 0, 1)]
 
 
 def test_what_could_not_be_told_is_told_again() -> None:

@@ -5,21 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.manager import CONTAINET, READY, Process, free_port
 from tests.system.conftest import Sandbox
+from tests.system.started import Started
 
 CONNECTED = "the bridge 0x00000000000000ab connected from 127.0.0.1"
-
-
-class Started:
-    """A controller on ports of its own."""
-
-    def __init__(self, directory: Path, *words: str) -> None:
-        self.port = free_port()
-        words += (f"--ofp-tcp-listen-port={self.port}", f"--ofp-ssl-listen-port={self.port}")
-        words += (f"--wsapi-port={free_port()}", f"--containet-state={directory}/state.db")
-        self.process = Process(directory / "controller.log", directory, (str(CONTAINET), *words))
-        self.process.wait_for(READY)
 
 
 @pytest.fixture

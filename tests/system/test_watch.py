@@ -129,7 +129,7 @@ def test_a_group(sandbox: Sandbox, heard: Heard) -> None:
     sandbox.ofctl("add-group", "br-int", "group_id=4,type=all,bucket=output:1")
 
     drift = heard.drift()
-    assert (drift.what, drift.words) == (What.GROUP, "group 4 was added by somebody else")
+    assert (drift.what, drift.ours, drift.words) == (What.GROUP, False, "group 4 was added by somebody else")
 
 
 def test_what_we_change_is_not_told(switch: Switch, heard: Heard) -> None:
