@@ -74,7 +74,7 @@ class Watch:
             self._write(amiss)
             uncovered = self._host.vswitch.drift()  # the ports of a bridge that was gone
             self._write(uncovered)
-            amiss = uncovered | amiss
+            amiss |= uncovered
             concerned = self._put_back(amiss)
             repaired = concerned is not None and not self._host.vswitch.drift()
         self._keeper.look_at(concerned or ())

@@ -57,7 +57,7 @@ class Vswitch:
         self._db = Ovsdb(ovsdb, COLUMNS, timeout_s)
         self._plan: BridgePlan | None = None
         self._stands: dict[str, tuple[PortPlan, int | None]] = {}  # what we made, and its ofport
-        self._kept: dict[str, str] = {}  # the records at the last look, for a bridge that is made again
+        self._kept: dict[str, str] = {}  # all records, for a bridge that is made again
 
     def close(self) -> None:
         """End the connection."""
@@ -91,9 +91,11 @@ class Vswitch:
     def write_record(self, key: str, value: str) -> None:
         """Write one record, or replace it."""
         self._db.transact(lambda _: self._bridge().setkey("external_ids", key, value))
+        self._kept[key] = value
 
     def remove_record(self, key: str) -> None:
         """Remove one record, if it is there."""
+        self._kept.pop(key, None)
         self._db.transact(lambda _: self._bridge().delkey("external_ids", key))
 
     def add_endpoint_port(self, name: str, endpoint: str, record: tuple[str, str] | None) -> int:
@@ -109,6 +111,8 @@ class Vswitch:
             raise VswitchError(f"There is a port “{name}” already, and a device that comes again stays dead in it.")
         with self._taken_back(name, record[0] if record else None):
             self._db.transact(work)
+            if record:
+                self._kept[record[0]] = record[1]
             return self._made(plan)
 
     def add_internal_port(self, name: str, *, external_ids: Mapping[str, str], mac: Mac, mtu: int) -> int:
@@ -135,6 +139,7 @@ class Vswitch:
                 bridge.delkey("external_ids", record)
 
         self._stands.pop(name, None)
+        self._kept.pop(record or "", None)
         self._db.transact(work)
 
     def ports(self) -> dict[str, PortState]:
@@ -183,7 +188,7 @@ class Vswitch:
         amiss = {self._bridge_name: self._plan.amiss(self._db) if self._plan else None}
         bridge = self._db.row("Bridge", self._bridge_name)
         if bridge is not None:
-            self._kept = dict(bridge.external_ids)
+            self._kept = dict(bridge.external_ids)  # somebody may have removed a record, and that counts
             amiss |= {name: plan.amiss(self._db, bridge) for name, (plan, _) in self._stands.items()}
         return {name: words for name, words in amiss.items() if words}
 
