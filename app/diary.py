@@ -20,6 +20,7 @@ class Diary:
         self._events = events
         self._endpoint = endpoint
         self._told: Counter[str] = Counter()  # host -> changes by others since it was put right
+        self._uncounted: set[str] = set()  # hosts where more was changed than was told
         self._foreign: Counter[str] = Counter()  # host -> flows of others that people know of
 
     # Switches
@@ -35,10 +36,11 @@ class Diary:
     def drift(self, host: str, news: News) -> bool:
         """Somebody else changed something in a switch; whether that has to be put right."""
         if not isinstance(news, Drifted):
+            self._uncounted.add(host)
             self._write_drift(host, "more was changed by somebody else than the switch could tell: it is read anew")
             return True
         if news.ours:
-            self._write_drift(host, news.words, self._endpoint(news.cookie))
+            self._write_drift(host, news.words, news.cookie)
             return True
         if news.what in (What.ADDED, What.REMOVED):
             self._foreign[host] += 1 if news.what is What.ADDED else -1
@@ -50,8 +52,9 @@ class Diary:
         """A switch has what is wanted, and flows of others; so many changes of others were put right with that."""
         self._told.pop(host, None)
         if changes:
-            what = "what was changed by somebody else stands again" + (f" ({changes} changes)" if changes > 1 else "")
-            self._events.add(Kind.REPAIRED, what, host)
+            number = f" ({changes} changes{' and more' if host in self._uncounted else ''})" if changes > 1 else ""
+            self._events.add(Kind.REPAIRED, f"what was changed by somebody else stands again{number}", host)
+        self._uncounted.discard(host)
         if foreign > self._foreign[host]:
             which = "1 flow in its bridge is" if foreign == 1 else f"{foreign} flows in its bridge are"
             what = f"{which} not Containet's and may take packets away: see “containet flows”"
@@ -102,10 +105,10 @@ class Diary:
             names[0] if len(names) == 1 else None,
         )
 
-    def _write_drift(self, host: str, what: str, endpoint: str | None = None) -> None:
-        if self._few(host):
+    def _write_drift(self, host: str, what: str, cookie: int | None = None) -> None:
+        if self._few(host):  # to look an endpoint up takes long, if it is for thousands of flows
             LOG.warning("%s: %s", host, what)
-            self._events.add(Kind.DRIFT, what, host, endpoint)
+            self._events.add(Kind.DRIFT, what, host, None if cookie is None else self._endpoint(cookie))
 
     def _few(self, host: str) -> bool:
         """Whether this one more change is told by itself."""
