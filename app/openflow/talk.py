@@ -23,6 +23,11 @@ class Talk:
     next: int
     inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
 
+    def take(self) -> int:
+        """The next xid."""
+        self.next += 1
+        return self.next - 1
+
     def put(self, msg: Reply | None) -> None:
         """A reply, or None when the connection ended; what is too much is lost, and the talk then takes too long."""
         if self.inbox.qsize() < MOST_REPLIES:

@@ -15,7 +15,7 @@ from tests.system.controller import Controller
 
 
 def test_a_switch_that_is_silent_is_gone(switch: Switch, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    switch.patience_s = 0.2
+    switch.line.patience_s = 0.2
     monkeypatch.setattr(room, "PROBE_S", 0.2)
     sandbox.expect("Unreasonably long|context switches")
     pid = int((sandbox.run / "ovs-vswitchd.pid").read_text())

@@ -228,3 +228,36 @@ def test_many_flows_are_written_and_read_in_pieces(switch: Switch, monkeypatch: 
 
     switch.apply(plan(desired, Contents()))
     assert switch.read() == Contents()
+
+
+def test_many_flows_hide_none_in_a_table_that_we_do_not_have(
+    switch: Switch, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PIECE", 10)
+    desired = contents(*(lookup(owner) for owner in range(50)))
+    switch.apply(plan(Contents(), desired))
+    sandbox.ofctl("add-flow", "br-int", f"cookie={COOKIE},table=5,actions=output:1")
+
+    assert switch.read() == desired
+    assert [stray.table for stray in switch.strays] == [5]
+
+
+@pytest.mark.parametrize("number", [5, 15, 25, 45])
+@pytest.mark.parametrize("why", ["bad match: bad prereq", "meter mod failed: invalid meter"])
+def test_of_many_flows_those_before_the_refused_bundle_stand(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+) -> None:
+    monkeypatch.setattr(room, "PIECE", 10)
+    bad = {
+        "bad match: bad prereq": flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), COOKIE),  # said while it is filled
+        "meter mod failed: invalid meter": lookup(99, Meter(77)),  # said when it is committed
+    }[why]
+    good = tuple(lookup(owner) for owner in range(49))
+    stand = number // 10 * 10
+
+    with pytest.raises(RefusedFlowsError, match=why) as caught:
+        switch.apply(Plan(add_meters=METERS, add=(*good[:number], bad, *good[number:])))
+
+    assert caught.value.refusals == [(bad, why)]
+    assert caught.value.partly == (stand > 0)
+    assert switch.read() == contents(*good[:stand], meters=METERS if stand else ())

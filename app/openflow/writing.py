@@ -1,0 +1,175 @@
+"""Makes a change of one bridge: meters first, then flows in atomic bundles, then what meters are left over.
+
+Many flows are several bundles. They are made one after the other, but neither side waits for the other:
+
+    the third is put into bytes    the fourth ...
+    the second is read             the third ...
+    the first is committed         the second ...
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain, islice, repeat
+from operator import attrgetter
+
+from app.openflow import messages, shapes
+from app.openflow.bundle import Bundle, Send, State
+from app.openflow.codec import Command
+from app.openflow.line import Line, Make
+from app.openflow.messages import BundleCommand, MeterCommand
+from app.openflow.talk import Talk
+from flows.diff import Plan
+from flows.flow import Flow, MeterEntry
+
+LOG = logging.getLogger(__name__)
+
+SHOWN = 5  # refusals told in words
+
+_BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
+
+FlowChange = tuple[Flow, Command]
+Refusals = list[tuple[Flow | MeterEntry | None, str]]
+
+
+class RefusedFlowsError(Exception):
+    """The switch refused a part of the change. Its flows are as before, but see `write`.
+
+    `refusals` holds what was refused (None: the bundle as a whole) and why. `partly`: earlier bundles stand.
+    """
+
+    def __init__(self, refusals: Refusals, *, partly: bool = False) -> None:
+        self.refusals = refusals
+        self.partly = partly
+        shown = "; ".join(f"{reason} ({what})" if what else reason for what, reason in refusals[:SHOWN])
+        more = f"; and {len(refusals) - SHOWN} more" if len(refusals) > SHOWN else ""
+        made = "only a part" if partly else "none"
+        super().__init__(f"the switch refused {len(refusals)} of the changes, so {made} was made: {shown}{more}")
+
+
+def write(line: Line, change: Plan, most: int) -> None:
+    """Make the change, whole or not at all; when this returns the switch has it. At most so many flows in a bundle.
+
+    Raises SwitchGoneError, and RefusedFlowsError when something was refused: then the flows are as before. Only a
+    change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
+    changed keep their new rate. So what was refused is to be compared anew after reading.
+    """
+    new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
+    refused = _meters(line, new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
+    if refused:
+        _delete_meters(line, (entry.meter for entry in change.add_meters if entry not in dict(refused)))
+        raise RefusedFlowsError(list(refused))
+    try:
+        _write_flows(line, _pieces(change, most))
+    except RefusedFlowsError as error:
+        if not error.partly:
+            _delete_meters(line, (entry.meter for entry in change.add_meters))
+        raise
+    _delete_meters(line, change.delete_meters)
+
+
+def _meters(line: Line, changes: Sequence[tuple[MeterEntry, MeterCommand]]) -> list[tuple[MeterEntry, str]]:
+    """Make the changes; those that were refused, and why."""
+    if not changes:
+        return []
+    with line.talk(len(changes) + 1) as talk:
+        replies = line.say(talk, [partial(messages.meter_mod, *each) for each in changes])
+    return [(changes[number][0], why) for number, why in talk.errors(replies)]
+
+
+def _delete_meters(line: Line, meters: Iterable[int]) -> None:
+    refused = _meters(line, [(MeterEntry(meter, 0, 0), MeterCommand.DELETE) for meter in meters])
+    for entry, why in refused:
+        LOG.warning("%#018x: meter %d is not deleted: %s", line.dpid, entry.meter, why)
+
+
+def _pieces(change: Plan, most: int) -> Iterator[Sequence[FlowChange]]:
+    """What is one bundle each. Where it takes several, what packets meet last is there first, and goes last."""
+    add: Iterable[Flow] = change.add
+    delete: Iterable[Flow] = change.delete
+    if len(change.add) + len(change.delete) > most:
+        add = sorted(add, key=attrgetter("table"), reverse=True)
+        delete = sorted(delete, key=attrgetter("table"))
+    changes = chain(zip(add, repeat(Command.ADD)), zip(delete, repeat(Command.DELETE)))
+    while piece := list(islice(changes, most)):
+        yield piece
+
+
+class _Underway:
+    """A bundle on its way. Its number is its first xid, which no other of the connection has."""
+
+    def __init__(self, line: Line, talk: Talk, changes: Sequence[FlowChange], *, partly: bool) -> None:
+        self.bundle = Bundle()
+        self.partly = partly  # there were others before it
+        self._line = line
+        self._talk = talk
+        self._changes = changes
+        self._filling = line.encoded(talk, self._messages(self.bundle.start()))
+
+    def fill(self) -> None:
+        """Send what it is of; waits for nothing."""
+        self._line.send(self._filling)
+        self._filling = ()
+
+    def go_on(self) -> bool:
+        """Hear what became of the last step and take the next; whether there was one."""
+        for number, why in self._talk.errors(self._line.heard(self._talk)):
+            change = number - 1  # the first message opens the bundle
+            self.bundle.refused(change if 0 <= change < len(self._changes) else None, why)
+        step = self.bundle.barrier()
+        if step is not None:
+            self._line.send(self._line.encoded(self._talk, self._messages(step)))
+        return step is not None
+
+    def discard(self) -> None:
+        """Throw it away; it is not being committed yet."""
+        self.bundle.refused(None, "the bundle before it was refused")
+        while self.go_on():
+            pass
+
+    def refusals(self) -> Refusals:
+        """What was refused, and why."""
+        return [(None if n is None else self._changes[n][0], why) for n, why in self.bundle.reasons]
+
+    def _messages(self, step: Send) -> Iterator[Make]:
+        number = self._talk.first
+        match step:
+            case Send.FILL:
+                yield partial(messages.bundle_control, number, BundleCommand.OPEN)
+                for flow, command in self._changes:
+                    yield partial(shapes.bundle_add, number, flow, command)
+            case Send.COMMIT:
+                yield partial(messages.bundle_control, number, BundleCommand.COMMIT)
+            case Send.DISCARD:
+                yield partial(messages.bundle_control, number, BundleCommand.DISCARD)
+
+
+def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
+    underway: list[_Underway] = []
+    # A talk lasts to the end: some refusals come with the commit, but name the change that they are about.
+    with ExitStack() as talks:
+        for number, piece in enumerate(pieces):
+            talk = talks.enter_context(line.talk(len(piece) + _BUNDLE_XIDS))
+            bundle = _Underway(line, talk, piece, partly=number > 0)
+            underway = _after_a_step(underway)
+            bundle.fill()
+            underway.append(bundle)
+        while underway:
+            underway = _after_a_step(underway)
+
+
+def _after_a_step(underway: Sequence[_Underway]) -> list[_Underway]:
+    """Each takes a step, the first one first; those that are not made with that.
+
+    RefusedFlowsError if the first never will be; then none after it is.
+    """
+    left: list[_Underway] = []
+    for number, each in enumerate(underway):
+        if each.go_on():
+            left.append(each)
+        elif each.bundle.state is not State.COMMITTED:
+            for later in underway[number + 1 :]:
+                later.discard()
+            raise RefusedFlowsError(each.refusals(), partly=each.partly)
+    return left
