@@ -101,13 +101,11 @@ class PortPlan:
         if self.shaped:
             put(port, qos=[_noop(db, txn)])
 
-    def amiss(self, db: Ovsdb, bridge: Any) -> str | None:
-        """What is otherwise, in words."""
-        port, what = db.row("Port", self.name), f"the port {self.name} ({', '.join(self._said())})"
+    def amiss(self, db: Ovsdb, ports: Mapping[str, Any]) -> str | None:
+        """What is otherwise, in words. `ports`: those of our bridge, by name."""
+        port, what = ports.get(self.name), f"the port {self.name} ({', '.join(self._said())})"
         if port is None:
-            return f"{what} was removed"
-        if port not in bridge.ports:
-            return f"{what} was moved to another bridge"
+            return f"{what} was {'moved to another bridge' if db.row('Port', self.name) else 'removed'}"
         device = port.interfaces[0]
         changed = [column for column, value in self.interface.items() if getattr(device, column) != value]
         if any(port.external_ids.get(key) != value for key, value in self.external_ids.items()):

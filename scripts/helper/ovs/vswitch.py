@@ -189,7 +189,8 @@ class Vswitch:
         bridge = self._db.row("Bridge", self._bridge_name)
         if bridge is not None:
             self._kept = dict(bridge.external_ids)  # somebody may have removed a record, and that counts
-            amiss |= {name: plan.amiss(self._db, bridge) for name, (plan, _) in self._stands.items()}
+            ports = {port.name: port for port in bridge.ports}
+            amiss |= {name: plan.amiss(self._db, ports) for name, (plan, _) in self._stands.items()}
         return {name: words for name, words in amiss.items() if words}
 
     def _ensure(self, plan: PortPlan) -> int:
