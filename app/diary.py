@@ -48,18 +48,21 @@ class Diary:
             self._events.add(Kind.FOREIGN, news.words, host)
         return False
 
-    def stood(self, host: str, foreign: int, changes: int) -> None:
-        """A switch has what is wanted, and flows of others; so many changes of others were put right with that."""
-        self._told.pop(host, None)
-        if changes:
-            number = f" ({changes} changes{' and more' if host in self._uncounted else ''})" if changes > 1 else ""
-            self._events.add(Kind.REPAIRED, f"what was changed by somebody else stands again{number}", host)
-        self._uncounted.discard(host)
+    def found(self, host: str, foreign: int) -> None:
+        """A switch was read, and has so many flows of others."""
         if foreign > self._foreign[host]:
             which = "1 flow in its bridge is" if foreign == 1 else f"{foreign} flows in its bridge are"
             what = f"{which} not Containet's and may take packets away: see “containet flows”"
             self._events.add(Kind.FOREIGN, what, host)
         self._foreign[host] = foreign
+
+    def stood(self, host: str, changes: int) -> None:
+        """A switch has what is wanted; so many changes of others were put right with that."""
+        self._told.pop(host, None)
+        if changes:
+            number = f" ({changes} changes{' and more' if host in self._uncounted else ''})" if changes > 1 else ""
+            self._events.add(Kind.REPAIRED, f"what was changed by somebody else stands again{number}", host)
+        self._uncounted.discard(host)
 
     def refused(self, host: str, why: str) -> None:
         """A switch or a helper did not take what is wanted."""

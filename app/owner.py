@@ -18,7 +18,7 @@ from app.diary import Diary
 from app.events import Events
 from app.helpers import Line, Lines
 from app.openflow.codec import LiveEntry
-from app.openflow.monitor import News
+from app.openflow.monitor import Drifted, News
 from app.openflow.switch import Switch, SwitchGoneError
 from app.policy import Assignment, Match, Policy
 from app.progress import Progress
@@ -339,7 +339,7 @@ class Owner:
     def _drifted(self, switch: Switch, news: News) -> None:
         host = self._host_of(switch.dpid)
         if host is not None and self._bridges.get(switch.dpid) is switch and self._diary.drift(host, news):
-            self._rollout.drifted(host)
+            self._rollout.drifted(host, news.flow if isinstance(news, Drifted) else None)
 
     def _listening(self, host: str, line: Line, stream: Iterator[Want | None]) -> Iterator[Want | None]:
         session = line.session

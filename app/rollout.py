@@ -8,15 +8,15 @@ is tried again at the next wake, at the latest after a second, and counts as awa
 import logging
 import time
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
+from app.station import Bridge, Nobody, Shapers, Station, Witness
 from flows.delta import delta
 from flows.diff import Plan, joined, plan, spare, without
-from flows.flow import Contents
+from flows.flow import Contents, Flow
+from flows.mend import put_back
 from flows.model import EndpointKey, Intent
 from flows.pipeline import FlowConflictError, compile_bridge, compile_change
 from flows.transition import arrived, next_step, same, stale, touched
@@ -25,74 +25,8 @@ LOG = logging.getLogger(__name__)
 TICK_S = 1.0
 LINGER_S = 15.0  # longer than Open vSwitch keeps what it cached and nobody uses (max-idle, 10 s)
 PUSH_S = 1.0  # how long the others wait for a switch
-GATHER_S = 0.05  # who changes one thing in a switch may be about to change more: one read for all of it
-
-
-class Bridge(Protocol):
-    """A connected switch, as the rollout needs it. All raise SwitchGoneError; `apply` RefusedFlowsError too."""
-
-    foreign: int  # flows that are not ours, as of the last `read`
-
-    def read(self) -> Contents:
-        """What it holds of ours."""
-
-    def apply(self, change: Plan) -> None:
-        """Make the change, whole or not at all."""
-
-    def drop_strays(self) -> None:
-        """Delete what the last `read` found with our cookie, but not of our making."""
-
-
-class Shapers(Protocol):
-    """What the rollout tells the helpers before and after a step, so that a rate never is above what it was."""
-
-    def before(self, current: Intent, step: Intent) -> None:
-        """Lower what sinks, and wait for it a moment."""
-
-    def settle(self, hosts: Set[str], step: Intent) -> None:
-        """Wait until nothing that these switches cached is older than this step."""
-
-    def after(self, before: Intent, step: Intent) -> None:
-        """Say what is wanted with this step."""
-
-
-class Witness(Protocol):
-    """Who is told how it goes."""
-
-    def refused(self, host: str, why: str) -> None:
-        """Its switch did not take what is wanted; said once."""
-
-    def stood(self, host: str, foreign: int, changes: int) -> None:
-        """Its switch has what is wanted, and flows of others; so many changes of others were put right with that."""
-
-
-class Nobody:
-    """The witness who does not care."""
-
-    def refused(self, host: str, why: str) -> None:
-        """Does nothing."""
-
-    def stood(self, host: str, foreign: int, changes: int) -> None:
-        """Does nothing."""
-
-
-@dataclass
-class Station:
-    """One host's bridge. `stands` is the generation that it is known to have.
-
-    It `has` what this intent compiles to, and `leftovers`: what was found there and is not wanted, which goes when
-    sweeping begins, and not before. Nothing is known of what it has (None) until it was read.
-    """
-
-    bridge: Bridge | None = None
-    has: Intent | None = None
-    leftovers: Contents = field(default_factory=Contents)
-    behind: bool = True
-    busy: bool = False  # a push is under way
-    late: bool = False  # nobody waits for that push any more
-    stands: int = -1
-    drifts: int = 0  # changes by others since it stood
-    error: str | None = None
+GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
+MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
 
 
 class Rollout:
@@ -151,12 +85,16 @@ class Rollout:
             station.bridge, station.has, station.behind = None, None, True
             self.tell()
 
-    def drifted(self, host: str) -> None:
-        """Somebody else changed what this host's switch holds: it is to be read and put right."""
+    def drifted(self, host: str, flow: Flow | None) -> None:
+        """Somebody else changed this flow in the host's switch, or deleted it. None: something, so it is to be read."""
         station = self._stations.get(host)
         if station is not None:
             station.drifts += 1
-            station.has, station.behind = None, True
+            station.behind = True
+            if flow is None or len(station.spoilt) >= MOST_SPOILT:
+                station.has = None
+            else:
+                station.spoilt[flow.key] = flow
             self._wake.set()
 
     # What others ask it
@@ -268,8 +206,7 @@ class Rollout:
         return True
 
     def _push(self, host: str, station: Station, bridge: Bridge) -> None:
-        if station.drifts:
-            hub.sleep(GATHER_S)
+        self._gather(station)
         step, sweeping, drifts = self.current, self._sweeping, station.drifts
         try:
             change, leftovers = self._change(host, station, bridge, step, sweeping)
@@ -288,7 +225,7 @@ class Rollout:
                 station.has, station.leftovers, station.error = step, leftovers, None
                 # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
                 station.behind = sweeping != self._sweeping or not same(step, self.current)
-                self._count_drifts(host, station, bridge, drifts)
+                self._count_drifts(host, station, drifts)
         finally:
             station.busy = False
             if station.late or station.bridge is not bridge:
@@ -296,27 +233,41 @@ class Rollout:
                 self._wake.set()
             self.tell()
 
+    def _gather(self, station: Station) -> None:
+        """If somebody else changes it, wait until that is over, but not for long."""
+        seen, deadline = 0, time.monotonic() + MOST_GATHER_S
+        while station.drifts != seen and time.monotonic() < deadline:
+            seen = station.drifts
+            hub.sleep(GATHER_S)
+
     def _refused(self, host: str, station: Station, why: str) -> None:
         if station.error != why:  # it is tried again every second: said once is enough
             LOG.error("%s: %s", host, why)
             self._witness.refused(host, why)
         station.error = why
 
-    def _count_drifts(self, host: str, station: Station, bridge: Bridge, drifts: int) -> None:
+    def _count_drifts(self, host: str, station: Station, drifts: int) -> None:
         """So many were put right; if somebody changed more meanwhile, what it has is not known."""
+        station.spoilt.clear()
         if station.drifts != drifts:
             station.has, station.behind = None, True
         else:
             station.drifts = 0
-            self._witness.stood(host, bridge.foreign, drifts)
+            self._witness.stood(host, drifts)
 
     def _change(
         self, host: str, station: Station, bridge: Bridge, step: Intent, sweeping: bool
     ) -> tuple[Plan, Contents]:
         """What the bridge needs to have this step, and what is left over there then."""
+        if station.spoilt:
+            back = self._back(host, station, step)
+            if back is not None:
+                return Plan(add=back), Contents()
+            station.has = None
         if station.has is None:
             desired = compile_bridge(step, host)
             installed = bridge.read()
+            self._witness.found(host, bridge.foreign)
             found = without(installed, desired)
         else:
             known, desired = compile_change(station.has, step, host)
@@ -324,6 +275,12 @@ class Rollout:
             installed = joined(known, station.leftovers)
         leftovers = Contents() if sweeping else found
         return spare(plan(installed, desired), leftovers), leftovers
+
+    def _back(self, host: str, station: Station, step: Intent) -> tuple[Flow, ...] | None:
+        """What is wanted in the places of what is spoilt, if nothing else is to be done and no read is needed."""
+        if station.has is None or station.leftovers != Contents() or not same(station.has, step):
+            return None
+        return put_back(step, host, station.spoilt.values())
 
     def _keep_agreed(self) -> None:
         """Who sends elsewhere now, or is new: the store must know before the old segment is closed."""

@@ -49,17 +49,28 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """Somebody else changed something. `words` say what, for people.
+    """Somebody else changed something.
 
     `ours`: a flow with our cookie, or a meter, which are all ours; of groups we have none. `flow` is what such a flow
-    is now (of a removed one: was), None if this version makes no flow like it.
+    is now (of a removed one: was), None if this version makes no flow like it. `place` is what a flow is told by, or
+    the number of the meter or group.
     """
 
     what: What
     ours: bool
     flow: Flow | None
     cookie: int
-    words: str
+    place: str
+    done: str  # added, changed or deleted
+
+    @property
+    def words(self) -> str:
+        """What it was, for people."""
+        if self.what in (What.METER, What.GROUP):
+            return f"{self.what.value} {self.place} was {self.done} by somebody else"
+        if not self.ours:
+            return f"a flow that is not Containet's was {self.done}: {self.place}"
+        return f"a flow was {self.done} by somebody else: {self.flow or self.place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +127,15 @@ def news(message: bytes) -> Iterator[News]:
 def _flow(update: bytes) -> Drifted:
     length, event, table, _, idle, hard, priority, cookie = _FULL.unpack_from(update)
     what, done = _FLOW_EVENTS[event]
+    place = f"table={table},cookie={cookie:#x},priority={priority}"
     if cookie >> 56 != MAGIC:
-        words = f"a flow that is not Containet's was {done}: table={table},cookie={cookie:#x},priority={priority}"
-        return Drifted(what, False, None, cookie, words)
+        return Drifted(what, False, None, cookie, place, done)
     # Put as an ofp_flow_desc, for the one parser of flows that there is.
     rest = update[_FULL.size :]
     match_end = _MATCH.unpack_from(rest)[1] + 7 & ~7
     head = _FLOW_DESC.pack(length + len(_NO_COUNTERS), table, priority, idle, hard, 0, 0, cookie)
     flow = flow_from(head + rest[:match_end] + _NO_COUNTERS + rest[match_end:])
-    shown = f"table={table},cookie={cookie:#x},priority={priority}" if flow is None else flow
-    return Drifted(what, True, flow, cookie, f"a flow was {done} by somebody else: {shown}")
+    return Drifted(what, True, flow, cookie, place, done)
 
 
 def _forwarded(request: bytes) -> Iterator[Drifted]:
@@ -133,4 +143,4 @@ def _forwarded(request: bytes) -> Iterator[Drifted]:
     if kind in _OF_REQUEST:
         what = _OF_REQUEST[kind]
         done = _COMMANDS[command] if command < len(_COMMANDS) else "changed"
-        yield Drifted(what, what is What.METER, None, 0, f"{what.value} {number} was {done} by somebody else")
+        yield Drifted(what, what is What.METER, None, 0, str(number), done)

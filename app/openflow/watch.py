@@ -20,16 +20,21 @@ class Watch:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._waiting = hub.Queue(MOST_NEWS + 1)  # the last place is for None
+        self._missed = False  # that it missed some is on its way: more of that says nothing
         hub.spawn(self._hand_on)
 
     def received(self, message: bytes) -> None:
         """A message that `monitor.tells`; never waits."""
+        if self._missed:
+            return
         for each in monitor.news(message):
             if self._waiting.qsize() >= MOST_NEWS:
                 self._forget()
-                self._waiting.put(Missed())
-                return
+                each = Missed()
             self._waiting.put(each)
+            self._missed = each == Missed()
+            if self._missed:
+                return
 
     def end(self) -> None:
         """There is no more to come."""
@@ -41,6 +46,8 @@ class Watch:
 
     def _hand_on(self) -> None:
         while (each := self._waiting.get()) is not None:
+            if isinstance(each, Missed):
+                self._missed = False
             try:
                 self._listener(each)
             except Exception:

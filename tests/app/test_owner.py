@@ -210,7 +210,7 @@ def test_drift_is_put_right_and_told(bench: Bench) -> None:
     flow = next(each for each in wanted.flows.values() if each.cookie & 0xFFFF)
     start = last(bench)
 
-    for news in [Drifted(What.REMOVED, True, flow, flow.cookie, "a flow was deleted")] * 30 + [Missed()]:
+    for news in [Drifted(What.REMOVED, True, flow, flow.cookie, "", "deleted")] * 30 + [Missed()]:
         switch.listeners[-1](news)
     hub.sleep(0.3)
 
@@ -226,7 +226,7 @@ def test_a_foreign_flow_is_told_and_nothing_is_done(bench: Bench) -> None:
     switch.changes.clear()
 
     for what in (What.ADDED, What.REMOVED):
-        switch.listeners[-1](Drifted(what, False, None, 5, "a flow that is not Containet's"))
+        switch.listeners[-1](Drifted(what, False, None, 5, "table=0", "added"))
     hub.sleep(0.2)
 
     assert since_then(bench, start) == [("foreign", "h1", None)]
