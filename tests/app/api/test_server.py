@@ -111,6 +111,31 @@ def test_a_newer_session_ends_the_stream(port: int) -> None:
     assert ask(port, "GET", "/v1/hosts/h2/wants?session=1")[0] == 409
 
 
+def test_few_may_follow_events_and_each_that_goes_makes_room(port: int) -> None:
+    def follow() -> tuple[HTTPConnection, HTTPResponse]:
+        caller = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        caller.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+        return caller, caller.getresponse()
+
+    followers = [follow() for _ in range(FILES // 16)]
+    assert all(answer.readline().startswith(b"id: ") for _, answer in followers)
+    refused, answer = follow()
+    assert (answer.status, json.loads(answer.read())["type"]) == (503, "urn:containet:problem:too-many-streams")
+    refused.close()
+
+    for caller, answer in followers:
+        answer.close()
+        caller.close()
+
+    def is_taken() -> bool:
+        caller, answer = follow()
+        answer.close()
+        caller.close()
+        return answer.status == 200
+
+    until(is_taken)
+
+
 def test_streams_leave_room_for_callers(port: int) -> None:
     held = [stream(port) for _ in range(FILES // 4)]
     try:
