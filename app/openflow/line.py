@@ -9,6 +9,7 @@ the connection, so that they never meet those of its echo requests.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 from os_ken.lib import hub
@@ -18,7 +19,7 @@ from app.openflow import messages
 from app.openflow.talk import Reply, Talk
 
 ANSWER_S = 10.0  # a bundle of a piece takes 0.1 s; one that is idle for 10 s is dropped by Open vSwitch
-BLOCK = 1 << 16  # bytes sent at once
+BLOCK = 400  # messages sent at once: of flows, about 64 kB
 
 Make = Callable[[int], bytes]  # xid -> message
 
@@ -66,7 +67,7 @@ class Line:
         given: list[list[Reply]] = []
         for make in makes:
             with self.talk(2) as talk:
-                self.send(self.encoded(talk, (make,)))
+                self.ask(talk, (make,))
                 yield from given
                 replies = self.heard(talk)
             for _, why in talk.errors(replies):
@@ -81,7 +82,7 @@ class Line:
             self._dp.xid = 0
         first = self._dp.xid + 1
         self._dp.xid += xids
-        talk = Talk(first, first + xids, first)
+        talk = Talk(first, first + xids)
         self._talks.append(talk)
         try:
             yield talk
@@ -90,12 +91,16 @@ class Line:
 
     def say(self, talk: Talk, makes: Iterable[Make], patience_s: float | None = None) -> list[Reply]:
         """Send these and a barrier, and give what comes until that is answered."""
-        self.send(self.encoded(talk, makes))
+        self.ask(talk, makes)
         return self.heard(talk, patience_s)
 
-    def encoded(self, talk: Talk, makes: Iterable[Make]) -> Sequence[bytes]:
-        """These and a barrier, ready to be sent. All is put into bytes first: a bundle must not idle."""
-        return list(_blocks(make(talk.take()) for make in (*makes, messages.barrier)))
+    def ask(self, talk: Talk, makes: Iterable[Make]) -> None:
+        """Send these and a barrier."""
+        self.send(self.encoded(talk, (make(next(talk.xids)) for make in makes)))
+
+    def encoded(self, talk: Talk, said: Iterator[bytes]) -> Sequence[bytes]:
+        """These messages and a barrier, ready to be sent. All is put into bytes first: a bundle must not idle."""
+        return list(_blocks(chain(said, _barrier(talk))))
 
     def send(self, blocks: Iterable[bytes]) -> None:
         """What was `encoded` leaves."""
@@ -115,19 +120,19 @@ class Line:
                 raise SwitchGoneError(f"the bridge {self.dpid:#018x} did not answer in time") from None
             if msg is None:
                 raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} ended")
-            if msg.xid == talk.next - 1:
+            if msg.xid == talk.said:
                 return
             yield msg
 
 
-def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Big writes. Others get their turn between two."""
-    block = bytearray()
-    for part in parts:
-        block += part
-        if len(block) >= BLOCK:
-            yield bytes(block)
-            block.clear()
+    while some := list(islice(parts, BLOCK)):
+        yield b"".join(some)
+        if len(some) == BLOCK:
             hub.sleep(0)
-    if block:
-        yield bytes(block)
+
+
+def _barrier(talk: Talk) -> Iterator[bytes]:
+    talk.said = next(talk.xids)
+    yield messages.barrier(talk.said)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from os_ken.lib import hub
@@ -20,13 +21,11 @@ class Talk:
 
     first: int
     end: int  # the first that is another's
-    next: int
+    said: int = 0  # the last barrier
     inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
 
-    def take(self) -> int:
-        """The next xid."""
-        self.next += 1
-        return self.next - 1
+    def __post_init__(self) -> None:
+        self.xids = count(self.first)  # those to come
 
     def put(self, msg: Reply | None) -> None:
         """A reply, or None when the connection ended; what is too much is lost, and the talk then takes too long."""

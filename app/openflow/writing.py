@@ -17,7 +17,7 @@ from operator import attrgetter
 from app.openflow import messages, shapes
 from app.openflow.bundle import Bundle, Send, State
 from app.openflow.codec import Command
-from app.openflow.line import Line, Make
+from app.openflow.line import Line
 from app.openflow.messages import BundleCommand, MeterCommand
 from app.openflow.talk import Talk
 from flows.diff import Plan
@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 SHOWN = 5  # refusals told in words
 
 _BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
+_COMMANDS = {Send.FILL: BundleCommand.OPEN, Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
 
 FlowChange = tuple[Flow, Command]
 Refusals = list[tuple[Flow | MeterEntry | None, str]]
@@ -132,17 +133,12 @@ class _Underway:
         """What was refused, and why."""
         return [(None if n is None else self._changes[n][0], why) for n, why in self.bundle.reasons]
 
-    def _messages(self, step: Send) -> Iterator[Make]:
-        number = self._talk.first
-        match step:
-            case Send.FILL:
-                yield partial(messages.bundle_control, number, BundleCommand.OPEN)
-                for flow, command in self._changes:
-                    yield partial(shapes.bundle_add, number, flow, command)
-            case Send.COMMIT:
-                yield partial(messages.bundle_control, number, BundleCommand.COMMIT)
-            case Send.DISCARD:
-                yield partial(messages.bundle_control, number, BundleCommand.DISCARD)
+    def _messages(self, step: Send) -> Iterator[bytes]:
+        number, xids = self._talk.first, self._talk.xids
+        yield messages.bundle_control(number, _COMMANDS[step], next(xids))
+        if step is Send.FILL:
+            for flow, command in self._changes:
+                yield shapes.bundle_add(number, flow, command, next(xids))
 
 
 def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
