@@ -147,6 +147,7 @@ def test_a_controller_that_comes_again_touches_no_flow(lab: Lab, three: tuple[Bo
     web1, _, _ = three
     containet(lab["h1"], "limit", "web1", "--up", "10mbit")
     containet(lab["h1"], "move", "web1", "web2", "--vlan", "20")
+    soon(lambda: not any(has_segment(host, 10) for host in lab.hosts), "the old VLAN, in which nobody is, is closed", 30)
     before = standing(lab)
     ages = {host.name: youngest_s(host) for host in lab.hosts}
     began = time.monotonic()
@@ -159,6 +160,11 @@ def test_a_controller_that_comes_again_touches_no_flow(lab: Lab, three: tuple[Bo
 
     for host in lab.hosts:
         assert youngest_s(host) >= ages[host.name] + time.monotonic() - began - 1, f"a flow of {host.name} is new"
+
+
+def has_segment(host: Machine, vlan: int) -> bool:
+    """Whether the host's bridge has a flow for this VLAN."""
+    return f"reg0={vlan:#x}," in host.exec("ovs-ofctl", "-O", "OpenFlow15", "dump-flows", "br-int").stdout
 
 
 def youngest_s(host: Machine) -> float:
