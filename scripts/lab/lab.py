@@ -163,8 +163,12 @@ def up(
     port: int = 8080,
     ofp_port: int = 6653,
     say: Say = lambda _: None,
+    bare: bool = False,
 ) -> None:
-    """Make a lab; one that is up already in this shape is made whole. Raises LabError, having undone what it did."""
+    """Make a lab; one that is up already in this shape is made whole. Raises LabError, having undone what it did.
+
+    A `bare` one has neither controller nor helpers: hosts for something else.
+    """
     plan = Plan(name, hosts, tunnel, port, ofp_port)
     needs.check()
     with borrowed.lock(name, waiting=lambda: say(f"waiting: another process is at work on the lab “{name}”")):
@@ -185,7 +189,8 @@ def up(
         lab = Lab(borrowed.with_subnet(plan))
         try:
             lab.make(say)
-            lab.serve(say)
+            if not bare:
+                lab.serve(say)
         except BaseException:
             say("it failed: undoing what was made")
             clear(plan)

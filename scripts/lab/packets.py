@@ -1,12 +1,13 @@
-"""The programs at both ends of a UDP stream, and one that fills a switch's cache; see scripts.lab.udp for their use.
+"""Programs that measure from within a container's network; see scripts.lab.udp for their use.
 
     python -m scripts.lab.packets send ADDRESS PORT TOKEN PPS     numbered packets at an even rate
     python -m scripts.lab.packets receive ADDRESS PORT TOKEN      says which came, and when
+    python -m scripts.lab.packets echo ADDRESS                    when the first echo reply came
     python -m scripts.lab.packets crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
 
-They run in a container's network namespace. On standard output they say in lines what happens, and at the end what
-they saw: a line of JSON with `count`, then raw arrays of so many 64-bit numbers. The end of standard input ends them.
-Times are CLOCK_MONOTONIC, ns, which all namespaces of a machine share. Standard library only: they must start fast.
+On standard output they say in lines what happens, and at the end what they saw: a line of JSON with `count`, then raw
+arrays of so many 64-bit numbers. The end of standard input ends them. Times are CLOCK_MONOTONIC, ns, which all
+namespaces of a machine share. Standard library only: they must start fast.
 
     packet   token (8) | number (8), padded to `SIZE`; a number of `GREETING` is said before the stream begins
 """
@@ -21,15 +22,19 @@ import struct
 import sys
 import time
 from array import array
+from contextlib import suppress
+from pathlib import Path
 
 LONGEST_S = 600  # a stream ends by itself
 BATCH_S = 0.001  # the sender sleeps so long between two batches
 GREET_S = 0.01
+ECHO_MS = 4
+NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh")  # of the network that one is in, a directory an interface
 SIZE = 64  # bytes of payload
 GREETING = (1 << 64) - 1
 QUIET_S = 0.5  # with nothing for so long after the stream's end, nothing comes any more
 BUFFER = 64 << 20  # bytes: some 80,000 small packets, eight seconds of a common stream
-SO_RCVBUFFORCE, SO_MEMINFO = 33, 55  # asm-generic/socket.h
+SO_NO_CHECK, SO_RCVBUFFORCE, SO_MEMINFO = 11, 33, 55  # asm-generic/socket.h
 MEMINFO_DROPS = 8  # linux/sock_diag.h: what the kernel dropped at a socket
 SIOCGIFHWADDR, SIOCGIFADDR = 0x8927, 0x8915
 SWEEP_S = 2.0  # for all of a crowd: a cached flow that is not used for 10 s goes (other_config:max-idle)
@@ -56,6 +61,7 @@ def send(address: str, port: int, token: bytes, pps: int) -> None:
     sent_at = array("q")
     packet = bytearray(SIZE)
     with socket.socket(_family(address), socket.SOCK_DGRAM) as out:
+        out.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)  # a veth would leave the checksum to a card that is not there
 
         def put(number: int) -> None:
             PACKET.pack_into(packet, 0, token, number)
@@ -106,6 +112,37 @@ def receive(address: str, port: int, token: bytes) -> None:
     _report({"count": len(numbers), "dropped": dropped}, numbers, at)
 
 
+def _checksum(data: bytes) -> bytes:
+    """RFC 1071, of an even number of bytes."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
+
+
+def echo(address: str) -> None:
+    """Ask until it answers, from the moment on when there is an interface; say when that was."""
+    head, tail = struct.pack("!BB", 8, 0), struct.pack("!HH", os.getpid() & 0xFFFF, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as both:
+        print("ready", flush=True)
+        os.read(0, 64)
+        while True:
+            with suppress(OSError):  # no interface yet, or no route
+                for patience in NEIGHBOURS.glob("*/retrans_time_ms"):
+                    if (
+                        patience.read_text() != f"{ECHO_MS}\n"
+                    ):  # else after a lost ARP request the next is a second later
+                        patience.write_text(str(ECHO_MS))
+                both.sendto(head + _checksum(head + bytes(2) + tail) + tail, (address, 0))
+            ready = select.select([both.fileno(), 0], [], [], ECHO_MS / 1000)[0]
+            if both.fileno() in ready:
+                answer, (whose, _) = both.recvfrom(1500)
+                if whose == address and answer[20:21] == b"\0" and answer[24:] == tail:
+                    break
+            if 0 in ready:
+                return
+    _report({"count": 1}, array("q", [time.monotonic_ns()]))
+
+
 def frame(source: bytes, address: bytes, number: int) -> bytes:
     """A UDP packet from this MAC and IPv4 address to the MAC of that number; nobody has it: 06 is local, unicast."""
     to = struct.pack("!BBI", 0x06, 0xC0, number)
@@ -113,9 +150,7 @@ def frame(source: bytes, address: bytes, number: int) -> bytes:
     words = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), 0, 0, 64, socket.IPPROTO_UDP, 0, address, bytes((192, 0, 2, 1))
     )
-    total = sum(struct.unpack("!10H", words))
-    total = (total & 0xFFFF) + (total >> 16)
-    header = words[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + words[12:]
+    header = words[:10] + _checksum(words) + words[12:]
     return to + source + b"\x08\x00" + header + struct.pack("!HHHH", 9, 9, 8 + len(payload), 0) + payload
 
 
@@ -144,6 +179,8 @@ def main(words: list[str]) -> None:
             send(address, int(port), bytes.fromhex(token), int(pps))
         case ["receive", address, port, token]:
             receive(address, int(port), bytes.fromhex(token))
+        case ["echo", address]:
+            echo(address)
         case ["crowd", interface, count]:
             crowd(interface, int(count))
         case _:

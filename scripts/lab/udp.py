@@ -14,12 +14,14 @@ receiver's own socket lost is no loss of the network: then there is no result, b
 """
 
 import json
+import math
 import re
 import secrets
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -108,14 +110,14 @@ class UdpStream:
         """How many never came of those sent in that time."""
         return self.came_at[self._number(begin) : self._number(end)].count(0)
 
-    def arrived_after(self, begin: float) -> int:
-        """How many came of those sent from that moment on."""
-        later = self.came_at[self._number(begin) :]
+    def arrived_after(self, begin: float, end: float = math.inf) -> int:
+        """How many came of those sent from that moment on (and before that other)."""
+        later = self.came_at[self._number(begin) : self._number(end)]
         return len(later) - later.count(0)
 
     def _number(self, when: float) -> int:
         """The first packet that was sent then or later."""
-        return bisect_left(self.sent_at, round(when * NS))
+        return self.sent if when == math.inf else bisect_left(self.sent_at, round(when * NS))
 
     def _after(self, number: int) -> float:
         return (self.sent_at[number] - self.sent_at[0]) / NS
@@ -141,13 +143,17 @@ class Program:
             return False
 
     def ended(self) -> tuple[dict[str, int], bytes]:
-        """What it reports once its input has ended: about, and the arrays, one after the other."""
+        """What it reports once its input has ended."""
         self._line.shutdown(socket.SHUT_WR)
+        return self.reported()
+
+    def reported(self) -> tuple[dict[str, int], bytes]:
+        """What it reports at its end: about, and the arrays, one after the other."""
         self._line.settimeout(END_S)
         try:
             head, arrays = self._said.readline(), self._said.read()
         except TimeoutError:
-            raise LabError(f"{self._end} has not ended {END_S:g} s after it was told to") from None
+            raise LabError(f"{self._end} has said nothing for {END_S:g} s") from None
         if not head:
             raise LabError(f"the program at {self._end} broke.\n{self.complaint()}")
         about: dict[str, int] = json.loads(head)
@@ -216,6 +222,31 @@ def stream(
                 raise LabError(f"{source} does not reach {sink} at {address}.\n{sender.complaint()}".rstrip())
             sender.tell(b"go\n")
             yield Running(sender, receiver)
+
+
+class Echo:
+    """Waits for the first echo reply."""
+
+    def __init__(self, asking: Program) -> None:
+        self._asking = asking
+
+    def begin(self) -> float:
+        """Ask from now on; when that is."""
+        self._asking.tell(b"go\n")
+        return time.monotonic()
+
+    def answered(self) -> float:
+        """When the first reply came. LabError if none did in 20 s."""
+        return float(array("q", self._asking.reported()[1])[0] / NS)
+
+
+@contextmanager
+def echo(source: End, address: str) -> Iterator[Echo]:
+    """Who asks an address for an echo every two milliseconds, even while this end has no interface yet."""
+    with program(source, "echo", address) as running:
+        if not running.says(b"ready\n", MEET_S):
+            raise LabError(f"the program that asks for echoes does not begin.\n{running.complaint()}")
+        yield Echo(running)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ def test_what_was_sent_before_and_came_late_is_no_leak() -> None:
 
     assert got.arrived_after(1.005) == 1
     assert got.arrived_after(1.0051) == 0
+    assert got.arrived_after(1.004, 1.005) == 1
     assert got.latest_ms == 400
 
 

@@ -1,0 +1,1 @@
+"""The benchmarks, one file each: `run(notebook)` writes down what it reads."""

@@ -1,0 +1,106 @@
+"""Attach: from the call that gives a running container its interface to its first echo reply from another host.
+
+The container asks for an echo every 4 ms from the moment that it has an interface, and its ARP does, too, so that who
+is late loses no more than he is late. Alternating, one container of each peer after the other.
+"""
+
+import time
+from contextlib import ExitStack
+from typing import Protocol
+
+from scripts.bench.notebook import Notebook
+from scripts.bench.peers import standing
+from scripts.bench.peers.containet import Containet
+from scripts.bench.peers.docker_bridge import DockerBridge
+from scripts.bench.peers.veth import network
+from scripts.bench.place import Place, place
+from scripts.lab import Machine
+from scripts.lab.measure import Box, start_box
+from scripts.lab.udp import echo
+
+TIMES, TIMES_WITH_MORE, MORE = 20, 20, 1000
+HERE, THERE = "172.15.42.1", "172.15.42.2"
+
+
+class Attaching(Protocol):
+    """As much of a peer as this asks for."""
+
+    name: str
+
+    @property
+    def hosts(self) -> tuple[Machine, Machine]:
+        """Where the two are."""
+
+    def attach(self, box: Box, address: str, vlan: int) -> None:
+        """As Peer."""
+
+    def detach(self, box: Box) -> None:
+        """As Peer."""
+
+
+class Command:
+    """`containet connect` as people type it, the start of Python included."""
+
+    name = "containet connect"
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.hosts = place, place.hosts
+
+    def attach(self, box: Box, address: str, vlan: int) -> None:
+        """The command."""
+        self.place.shell(box.host).run(f"containet connect {box.name} {address} --vlan {vlan} --interface eth0")
+
+    def detach(self, box: Box) -> None:
+        """The command."""
+        self.place.shell(box.host).run(f"containet disconnect {box.name}")
+
+
+def run(notebook: Notebook) -> None:
+    """All peers, first with nothing else there, then with 1,000 more endpoints."""
+    with ExitStack() as undo:
+        peers = undo.enter_context(standing("containet", "ovs-docker", "ovn", "raw"))
+        every: list[Attaching] = [*peers, DockerBridge(undo.enter_context(place("docker", bare=True)))]
+        every += [Command(peer.place) for peer in peers if isinstance(peer, Containet)]
+        boxes = {peer.name: partners(peer) for peer in every}
+        rounds(notebook, every, boxes, TIMES, "")
+        for peer in peers:
+            notebook.say(f"{MORE:,} more endpoints for {peer.name}")
+            peer.more(notebook.rounds(MORE))
+        with_more: list[Attaching] = [*peers, *(peer for peer in every if isinstance(peer, Command))]
+        rounds(notebook, with_more, boxes, TIMES_WITH_MORE, f"{MORE:,} more endpoints")
+
+
+def partners(peer: Attaching) -> Box:
+    """A container that is to be attached, again and again; another that answers it is attached."""
+    here, there = peer.hosts
+    prefix = "".join(letter for letter in peer.name if letter.isalpha())
+    first, second = start_box(here, f"{prefix}1"), start_box(there, f"{prefix}2")
+    if isinstance(peer, DockerBridge):
+        for box in (first, second):
+            here.exec("docker", "network", "disconnect", "none", box.name)
+    for box in (first, second):
+        network(box)  # who writes commands by hand knows it
+    peer.attach(second, f"{_there(peer)}/16", 10)
+    return first
+
+
+def rounds(notebook: Notebook, peers: list[Attaching], boxes: dict[str, Box], times: int, case: str) -> None:
+    """Each peer's container, in turn."""
+    for _ in range(notebook.rounds(times)):
+        for peer in peers:
+            box = boxes[peer.name]
+            with echo(box, _there(peer)) as asking:
+                began = asking.begin()
+                peer.attach(box, f"{_here(peer)}/16", 10)
+                returned = time.monotonic()
+                notebook.add(peer.name, "first echo reply", "ms", (asking.answered() - began) * 1000, case)
+            notebook.add(peer.name, "call returns", "ms", (returned - began) * 1000, case)
+            peer.detach(box)
+
+
+def _here(peer: Attaching) -> str:
+    return HERE if peer.name != Command.name else "172.15.43.1"
+
+
+def _there(peer: Attaching) -> str:
+    return THERE if peer.name != Command.name else "172.15.43.2"

@@ -1,0 +1,33 @@
+"""Where a benchmark writes down what it reads, one reading after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scripts.bench.figures import Figure
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass
+class Notebook:
+    """Readings of one benchmark. `quick`: as few as show that it works; `say`: a line for who waits."""
+
+    benchmark: str
+    quick: bool = False
+    say: Callable[[str], None] = lambda _: None
+    _readings: dict[Key, list[float]] = field(default_factory=dict)
+
+    def rounds(self, wanted: int) -> int:
+        """How often, if a full run does it so often."""
+        return min(wanted, 2) if self.quick else wanted
+
+    def add(self, peer: str, measure: str, unit: str, value: float, case: str = "") -> None:
+        """One reading."""
+        self._readings.setdefault((measure, unit, peer, case), []).append(value)
+
+    def figures(self) -> list[Figure]:
+        """All of them, in the order of their first readings."""
+        return [
+            Figure(self.benchmark, measure, unit, peer, tuple(values), case)
+            for (measure, unit, peer, case), values in self._readings.items()
+        ]

@@ -1,0 +1,65 @@
+"""Where a peer is measured: a lab of its own, whose hosts nobody but the peer uses; with a shell on each."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from scripts.bench.shell import Shell
+from scripts.lab import Lab, Machine, down, up
+from scripts.lab.underlay import greet
+
+HOSTS = 3  # two that are measured, and a third for the many that are there besides
+BRIDGE = "br-int"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lab and its shells."""
+
+    lab: Lab
+    shells: dict[str, Shell]
+
+    @property
+    def hosts(self) -> tuple[Machine, Machine]:
+        """The two that are measured."""
+        return self.lab["h1"], self.lab["h2"]
+
+    @property
+    def third(self) -> Machine:
+        """The one with the crowd."""
+        return self.lab["h3"]
+
+    def shell(self, host: Machine) -> Shell:
+        """The one on that host."""
+        return self.shells[host.name]
+
+    def run(self, lines: dict[str, str]) -> dict[str, str]:
+        """One command line on each of these hosts, all at once; what they printed."""
+        for name, line in lines.items():
+            self.shells[name].begin(line)
+        return {name: self.shells[name].end() for name in lines}
+
+    def address(self, host: Machine) -> str:
+        """The host's own, which tunnels end at."""
+        return str(self.lab.plan.address(host.name))
+
+
+@contextmanager
+def place(peer: str, *, bare: bool = False) -> Iterator[Place]:
+    """A lab for this peer, gone afterwards; `bare` is without controller and helpers."""
+    name = f"b-{peer[:9]}"
+    with ExitStack() as undo:
+        undo.callback(down, name)
+        up(name, HOSTS, "vxlan", _free_port(), _free_port(), bare=bare)
+        lab = Lab.open(name)
+        for host in lab.hosts:
+            greet(lab.plan, host)
+        shells = {host.name: undo.enter_context(Shell(host)) for host in lab.hosts}
+        yield Place(lab, shells)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
