@@ -63,7 +63,7 @@ def test_cousins_differ_by_what_both_changed(root: Intent, one: Intent, other: I
 @given(intents(), intents())
 def test_every_step_of_a_transition_is_compiled_alike_both_ways(before: Intent, target: Intent) -> None:
     current, target = before, successor(before, target)
-    for _ in range(10):
+    for _ in range(40):
         step = next_step(current, target)
         check_change(current, step, replace(step, origin=None))
         current = step

@@ -147,7 +147,9 @@ def test_a_controller_that_comes_again_touches_no_flow(lab: Lab, three: tuple[Bo
     web1, _, _ = three
     containet(lab["h1"], "limit", "web1", "--up", "10mbit")
     containet(lab["h1"], "move", "web1", "web2", "--vlan", "20")
-    soon(lambda: not any(has_segment(host, 10) for host in lab.hosts), "the old VLAN, in which nobody is, is closed", 30)
+    soon(
+        lambda: not any(has_segment(host, 10) for host in lab.hosts), "the old VLAN, in which nobody is, is closed", 30
+    )
     before = standing(lab)
     ages = {host.name: youngest_s(host) for host in lab.hosts}
     began = time.monotonic()
