@@ -17,9 +17,9 @@ from app.desk import Change, EndpointView, Happening, HostView, LiveFlow, Refuse
 from app.diary import Diary
 from app.events import Events
 from app.helpers import Line, Lines
-from app.openflow.codec import LiveEntry
+from app.live import LiveFlows
 from app.openflow.monitor import Drifted, News
-from app.openflow.switch import Switch, SwitchGoneError
+from app.openflow.switch import Switch
 from app.policy import Assignment, Match, Policy
 from app.progress import Progress
 from app.registry import Registry
@@ -67,6 +67,7 @@ class Owner:
         self._rollout.aim(self._intent)
         self._progress = Progress(self._rollout, self._lines)
         self._bridges: dict[int, Switch] = {}
+        self._live = LiveFlows(self._registry, store, self._bridges)
         self._unheard = set(self._registry.hosts)  # known hosts that have not reported yet
         self._jobs = hub.Queue(MOST_JOBS)
 
@@ -132,24 +133,7 @@ class Owner:
     def live_flows(self, host: str | None, endpoint: str | None, table: int | None) -> Sequence[LiveFlow]:
         """The flows that connected switches have now, read from them side by side."""
         key = None if endpoint is None else self.resolve(endpoint)
-        if host is not None:
-            self._known(host)
-        names = [host] if host is not None else sorted(self._registry.hosts)
-        found: dict[str, list[LiveEntry]] = {}
-        silent: list[str] = []
-        hub.joinall([hub.spawn(self._read, name, table, found, silent) for name in names])
-        if silent:
-            raise RefusedError(504, "switch-silent", silent[0], errors=silent)
-        if host is not None and host not in found:
-            raise RefusedError(409, "switch-away", f"the switch of {host} is not connected: see “containet hosts”")
-        owner = None if key is None else self._registry.owner_of(key)
-        owners = self._store.owners()
-        return [
-            views.live_flow(name, entry, owners, self._registry.reports, self.policy)
-            for name in names
-            for entry in found.get(name, ())
-            if owner is None or views.is_for(entry.cookie, owner)
-        ]
+        return self._live.read(None if host is None else self._known(host), key, table)
 
     def events(self, since: int | None, host: str | None) -> Sequence[Happening]:
         """What happened after the event of this number, as far as it is kept (None: all that is)."""
@@ -375,14 +359,6 @@ class Owner:
 
     def _host_of(self, dpid: int) -> str | None:
         return next((name for name, report in self._registry.hosts.items() if report.dpid == dpid), None)
-
-    def _read(self, host: str, table: int | None, found: dict[str, list[LiveEntry]], silent: list[str]) -> None:
-        bridge = self._bridges.get(self._registry.hosts[host].dpid)
-        try:
-            if bridge is not None:
-                found[host] = bridge.live(table)
-        except SwitchGoneError as error:
-            silent.append(str(error))
 
 
 def _waits_for_nothing(event: Event) -> bool:
