@@ -6,6 +6,7 @@ with each other) all endpoints are compared.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TypeVar
 
 from flows.model import EndpointKey, Intent
@@ -22,10 +23,11 @@ class Delta:
     endpoints: frozenset[EndpointKey]
     networks: frozenset[int]  # vnis
     hosts: frozenset[str]
-    peers: bool  # a host came or went, or links changed: every other's bridge may name it
+    peers: frozenset[str]  # of them those that came, went or have another owner id: others' bridges may name them
+    links: bool
 
     def __bool__(self) -> bool:
-        return bool(self.endpoints or self.networks or self.hosts or self.peers)
+        return bool(self.endpoints or self.networks or self.hosts or self.links)
 
 
 def delta(one: Intent, other: Intent) -> Delta:
@@ -38,7 +40,8 @@ def delta(one: Intent, other: Intent) -> Delta:
         endpoints=frozenset(key for key in suspects if one.endpoints.get(key) != other.endpoints.get(key)),
         networks=_differing(one.networks, other.networks),
         hosts=hosts,
-        peers=one.links != other.links or any(_owner(one, host) != _owner(other, host) for host in hosts),
+        peers=frozenset(host for host in hosts if _owner(one, host) != _owner(other, host)),
+        links=one.links is not other.links and one.links != other.links,
     )
 
 
@@ -53,11 +56,19 @@ def _differing(one: Mapping[K, object], other: Mapping[K, object]) -> frozenset[
 
 
 def _between(one: Intent, other: Intent) -> frozenset[EndpointKey] | None:
-    """All that any step on the way from the one to the other changed; None if no way is known."""
-    way = dict(_back(other))
-    for ancestor, changed in _back(one):
-        if ancestor in way:
-            return changed | way[ancestor]
+    """All that any step on the way from the one to the other changed; None if no way is known.
+
+    Both ways back are gone side by side, so the price is that of the way between them.
+    """
+    ways = _back(one), _back(other)
+    seen: tuple[dict[Intent, frozenset[EndpointKey]], ...] = ({}, {})
+    for steps in zip_longest(*ways):
+        for mine, theirs, step in zip(seen, reversed(seen), steps, strict=True):
+            if step is not None:
+                ancestor, changed = step
+                mine[ancestor] = changed
+                if ancestor in theirs:
+                    return changed | theirs[ancestor]
     return None
 
 

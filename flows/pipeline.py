@@ -13,11 +13,12 @@ So what a change is about can be compiled alone: `compile_change` costs what the
 there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
+from itertools import chain
 
 from flows import arp, classify, flood, l2, output, rate_limit, spoof_guard
-from flows.delta import delta
+from flows.delta import Delta, delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
 from flows.model import Endpoint, EndpointKey, Host, Intent
 
@@ -89,25 +90,36 @@ def _whole(intent: Intent, host: str) -> _Part:
 
 def _differing(before: Intent, after: Intent, host: str) -> _Part:
     changed = delta(before, after)
-    if host in changed.hosts or changed.peers:
-        return _whole(before, host) | _whole(after, host)
-    members = {
-        (segment, key)
-        for key in changed.endpoints
+    serves = [frozenset(intent.segments(host)) for intent in (before, after)]
+    near = _near(before, after, host, changed)
+    ends = [
+        end
         for intent in (before, after)
-        if key in intent.endpoints
-        for segment in intent.endpoints[key].receives
-    }
+        for end in chain(
+            (intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints),
+            *(intent.local.get(peer, ()) for peer in near),
+        )
+    ]
+    members = {(segment, end.key) for end in ends for segment in end.receives}
     segments = {segment for segment, _ in members} | changed.networks
-    for segment in set(before.segments(host)) ^ set(after.segments(host)):  # first member here, or last
+    for segment in serves[0] ^ serves[1]:  # first member here, or last
         for intent in (before, after):
-            members.update((segment, endpoint.key) for endpoint in intent.members.get(segment, ()))
+            members.update((segment, end.key) for end in intent.members.get(segment, ()))
     return _Part(
-        bridge=False,
+        bridge=bool(near),
         locals=frozenset(key for key in changed.endpoints if key.host == host),
         members=frozenset(members),
         segments=frozenset(segments),
     )
+
+
+def _near(before: Intent, after: Intent, host: str, changed: Delta) -> Set[str]:
+    """The peers of this host that its bridge names otherwise than before: by another tunnel port, or another owner."""
+    was, now = before.hosts[host].tunnels, after.hosts[host].tunnels
+    near = changed.peers & (was.keys() | now.keys())
+    if host in changed.hosts:
+        near |= {peer for peer in was.keys() | now.keys() if was.get(peer) != now.get(peer)}
+    return near
 
 
 def _compile(intent: Intent, host: str, part: _Part) -> Contents:

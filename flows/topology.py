@@ -15,7 +15,5 @@ def full_mesh(hosts: Iterable[str], tunnel: Tunnel) -> frozenset[Link]:
 
 def peers(links: Iterable[Link], host: str) -> dict[str, Tunnel]:
     """The hosts that this one is linked with, by name, and how."""
-    graph: networkx.Graph[str] = networkx.Graph()
-    graph.add_node(host)
-    graph.add_edges_from((link.a, link.b, {"tunnel": link.tunnel}) for link in links)
-    return {peer: graph.edges[host, peer]["tunnel"] for peer in sorted(graph.neighbors(host))}
+    far = ((link.b if link.a == host else link.a, link.tunnel) for link in links if host in (link.a, link.b))
+    return dict(sorted(far))

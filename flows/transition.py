@@ -24,6 +24,7 @@ steps goes on from what it finds, with the same code.
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from flows.cookie import PIPELINE
 from flows.delta import delta
@@ -98,12 +99,16 @@ def same(one: Intent, other: Intent) -> bool:
 def touched(one: Intent, other: Intent) -> frozenset[str]:
     """The hosts whose bridges may differ between the two: all that have a member in a segment where something does."""
     changed = delta(one, other)
-    if changed.peers:
-        return frozenset(other.hosts)
     ends = [intent.endpoints[key] for intent in (one, other) for key in changed.endpoints if key in intent.endpoints]
     segments = changed.networks.union(*(end.receives for end in ends))
     members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
-    return (changed.hosts | {end.key.host for end in ends} | {end.key.host for end in members}) & other.hosts.keys()
+    named = changed.peers and {
+        host.name
+        for intent in (one, other)
+        for host in intent.hosts.values()
+        if not changed.peers.isdisjoint(host.tunnels)
+    }
+    return changed.hosts.union(named, (end.key.host for end in chain(ends, members))) & other.hosts.keys()
 
 
 def arrived(current: Intent, target: Intent, key: EndpointKey) -> bool:
