@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from os_ken.lib import hub
 
 from app.desk import RefusedError
-from app.wanted import SETTLE, Body, Book, lowered, shaper, shaper_key, wants
+from app.wanted import SETTLE, Body, Book, changes, concerned, lowered, shaper, shaper_key, wants
 from app.wire import Done, SettleWant, Want
+from flows.delta import delta
 from flows.model import Intent
-from flows.transition import touched
 
 BEAT_S = 2.0
 SETTLE_S = 1.5  # Open vSwitch looks through its cache at least every half second (max-revalidator), twice is enough
@@ -45,6 +45,10 @@ class Line:
         """This is all that is wanted now."""
         self._send(self.book.update(wanted, generation))
 
+    def change(self, wanted: Mapping[str, Body | None], generation: int) -> None:
+        """This is wanted of these keys now; None: nothing more."""
+        self._send(self.book.change(wanted, generation))
+
     def want_one(self, key: str, body: Body, generation: int) -> None:
         """This one thing is wanted now."""
         message = self.book.put(key, body, generation)
@@ -52,7 +56,7 @@ class Line:
 
     def pending(self) -> bool:
         """Whether the helper has something to do yet."""
-        return bool(self.book.outstanding())
+        return self.book.lacking
 
     def open(self, session: int) -> Iterator[Want | None]:
         """The wants as they come; None is a beat. An older stream ends."""
@@ -89,6 +93,7 @@ class Lines:
         self._lines: dict[str, Line] = {}
         self._session = time.time_ns() // 1_000_000  # larger than any that a controller before gave out
         self._mtu = mtu
+        self._said_mtu = 0
         self._settles = 0
         self._news = hub.Event()
 
@@ -121,11 +126,10 @@ class Lines:
     def before(self, current: Intent, step: Intent) -> None:
         """Lower the shapers of what sinks, and wait for it a moment: the meters, which are the law, go on anyhow."""
         told = set()
-        for key, after in step.endpoints.items():
-            was = current.endpoints.get(key)
-            lower = None if was is None or was is after else lowered(was, after)
+        for key in delta(current, step).endpoints & current.endpoints.keys() & step.endpoints.keys():
+            lower = lowered(current.endpoints[key], step.endpoints[key])
             if lower is not None and self[key.host].streaming:
-                self[key.host].want_one(shaper_key(lower), shaper(lower), step.generation)
+                self[key.host].want_one(shaper_key(key), shaper(lower), step.generation)
                 told.add(key.host)
         deadline = time.monotonic() + LOWER_S
         while any(self[host].pending() for host in told) and (left := deadline - time.monotonic()) > 0:
@@ -146,5 +150,10 @@ class Lines:
 
     def after(self, before: Intent, step: Intent) -> None:
         """Say what is wanted with this step of those whom it touches."""
-        everybody = before.hosts.keys() != step.hosts.keys() or before.links != step.links
-        self.want(step, step.hosts if everybody else touched(before, step))
+        mtu = self._mtu()
+        if mtu != self._said_mtu:
+            self._said_mtu = mtu
+            self.want(step, step.hosts)
+            return
+        for host in concerned(before, step):
+            self[host].change(changes(before, step, host, mtu), step.generation)

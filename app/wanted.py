@@ -1,50 +1,59 @@
 """What is wanted of a host's helper: pure, from the intent and what the host said. And the book of what it has done.
 
 A want is a whole statement about one thing; the newest of a key replaces the earlier ones. After every reconnect all
-that stand are sent again.
+that stand are sent again. What a change is about is found alone, as flows are compiled (flows.pipeline).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.wire import Done, GatewayWant, MtuWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
-from flows.model import Endpoint, Intent, Mac, Role
+from flows.delta import delta
+from flows.model import Endpoint, EndpointKey, Intent, Mac, Network, Role
 from flows.topology import peers
+from flows.transition import touched
 
 Body = TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant
-SETTLE = "settle"
+TUNNELS, MTU, SETTLE = "tunnels", "mtu", "settle"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the things that may be wanted of one host."""
+
+    itself: bool
+    endpoints: frozenset[EndpointKey]
+    vlans: frozenset[int]  # whose gateway it may be
+
+    @property
+    def keys(self) -> Iterator[str]:
+        """The keys of the wants for all that."""
+        if self.itself:
+            yield from (TUNNELS, MTU)
+        yield from map(shaper_key, self.endpoints)
+        yield from map(_gateway_key, self.vlans)
 
 
 def wants(intent: Intent, host: str, mtu: int) -> dict[str, Body]:
     """Everything that is wanted of this host's helper, by key."""
-    found: dict[str, Body] = {"tunnels": _tunnels(intent, host), "mtu": MtuWant(mtu=mtu)}
-    for endpoint in intent.local.get(host, ()):
-        if endpoint.role is Role.CONTAINER:
-            found[shaper_key(endpoint)] = shaper(endpoint)
-        elif endpoint.role is Role.GATEWAY:
-            vlan = int(endpoint.key.container.removeprefix("gateway:"))
-            found[f"gateway/{vlan}"] = GatewayWant(vlan=vlan, present=False)
-    served = {
-        endpoint.sends for endpoint in intent.local.get(host, ()) if endpoint.role is not Role.GATEWAY
-    } & intent.networks.keys()
-    for segment in sorted(served):
-        network = intent.networks[segment]
-        if network.gateway is not None and network.subnet is not None:
-            found[f"gateway/{network.vlan}"] = GatewayWant(
-                vlan=network.vlan,
-                present=True,
-                address=IPv4Interface((network.gateway, network.subnet.prefixlen)),
-                subnet=network.subnet,
-                mac=str(Mac.of(network.gateway)),
-                mtu=mtu,
-            )
-    return found
+    return _bodies(intent, host, mtu, _whole(intent, host))
 
 
-def shaper_key(endpoint: Endpoint) -> str:
+def changes(before: Intent, after: Intent, host: str, mtu: int) -> dict[str, Body | None]:
+    """What may differ in what is wanted of this host's helper between two intents, as it is now; None: no more."""
+    part = _differing(before, after, host)
+    return {**dict.fromkeys(part.keys), **_bodies(after, host, mtu, part)}
+
+
+def concerned(before: Intent, after: Intent) -> Set[str]:
+    """The hosts of whose helpers something else may be wanted than before."""
+    return after.hosts.keys() if _rewired(before, after) else touched(before, after)
+
+
+def shaper_key(endpoint: EndpointKey) -> str:
     """The key of the want for an endpoint's shapers."""
-    return f"shaper/{endpoint.key.container}/{endpoint.key.interface}"
+    return f"shaper/{endpoint.container}/{endpoint.interface}"
 
 
 def shaper(endpoint: Endpoint) -> ShaperWant:
@@ -71,22 +80,24 @@ class Book:
     """The wants of one host: what stands, what is done, what could not be done."""
 
     standing: dict[str, Want] = field(default_factory=dict)
-    acknowledged: dict[str, int] = field(default_factory=dict)  # key -> generation
     errors: dict[str, str] = field(default_factory=dict)
     newest: int = -1  # generation of the intent that it follows
+    _lacking: dict[str, None] = field(default_factory=dict)  # keys of what is not done yet, in the order of asking
+    _leaving: set[str] = field(default_factory=set)  # keys of gateways that go: forgotten once that is done
 
     def update(self, wanted: Mapping[str, Body], generation: int) -> list[Want]:
         """This is all that is wanted now; the messages to send. An intent older than the newest says nothing."""
+        return self.change({**dict.fromkeys(self.standing.keys() - {SETTLE}), **wanted}, generation)
+
+    def change(self, wanted: Mapping[str, Body | None], generation: int) -> list[Want]:
+        """This is wanted of these keys now (None: nothing more), likewise."""
         if generation < self.newest:
             return []
         self.newest = generation
-        messages = [self.put(key, body, generation) for key, body in wanted.items()]
-        for key in self.standing.keys() - wanted.keys() - {SETTLE}:
-            body = self.standing[key].body
-            if isinstance(body, GatewayWant) and body.present:
-                messages.append(self.put(key, GatewayWant(vlan=body.vlan, present=False), generation))
-            elif not isinstance(body, GatewayWant) or key in self.acknowledged:
-                self._forget(key)
+        messages = [
+            self._take_back(key, generation) if body is None else self.put(key, body, generation)
+            for key, body in wanted.items()
+        ]
         return [message for message in messages if message is not None]
 
     def put(self, key: str, body: Body, generation: int) -> Want | None:
@@ -95,16 +106,17 @@ class Book:
         Each body of a key has a generation of its own, so that a late done of an earlier one does not count. That a
         new endpoint has no rates is said, since its record may hold some, but nobody waits for it.
         """
+        self._leaving.discard(key)
         before = self.standing.get(key)
         if before is not None and before.body == body:
             return None
         if before is not None:
             generation = max(generation, before.generation + 1)
         want = self.standing[key] = Want(key=key, generation=generation, body=body)
-        self.acknowledged.pop(key, None)
         self.errors.pop(key, None)
         if before is None and isinstance(body, ShaperWant) and body.up_kbps is None and body.down_kbps is None:
-            self.acknowledged[key] = generation
+            return want
+        self._lacking[key] = None
         return want
 
     def done(self, done: Done) -> None:
@@ -112,30 +124,125 @@ class Book:
         want = self.standing.get(done.key)
         if want is None or want.generation != done.generation:
             return
-        self.acknowledged[done.key] = done.generation
+        self._lacking.pop(done.key, None)
         if done.error is None:
             self.errors.pop(done.key, None)
+            if done.key in self._leaving:
+                self._forget(done.key)
         else:
             self.errors[done.key] = done.error
 
     def lacks(self, key: str) -> bool:
         """Whether this is wanted and not done yet."""
-        want = self.standing.get(key)
-        return want is not None and self.acknowledged.get(key) != want.generation
+        return key in self._lacking
+
+    @property
+    def lacking(self) -> bool:
+        """Whether anything is not done yet."""
+        return bool(self._lacking)
 
     def outstanding(self) -> list[Want]:
         """What is not done yet."""
-        return [want for key, want in self.standing.items() if self.lacks(key)]
+        return [self.standing[key] for key in self._lacking]
 
     def begin_again(self) -> None:
         """Nothing is known to be done, so all of it is outstanding."""
-        self.acknowledged.clear()
+        self._lacking = dict.fromkeys(self.standing)
         self.errors.clear()
+
+    def _take_back(self, key: str, generation: int) -> Want | None:
+        """It is wanted no more; a gateway that was is sent away first."""
+        want = self.standing.get(key)
+        message = None
+        if want is not None and isinstance(want.body, GatewayWant):
+            if want.body.present:
+                message = self.put(key, GatewayWant(vlan=want.body.vlan, present=False), generation)
+            self._leaving.add(key)
+        if not (key in self._leaving and self.lacks(key)):
+            self._forget(key)
+        return message
 
     def _forget(self, key: str) -> None:
         self.standing.pop(key, None)
-        self.acknowledged.pop(key, None)
+        self._lacking.pop(key, None)
         self.errors.pop(key, None)
+        self._leaving.discard(key)
+
+
+def _whole(intent: Intent, host: str) -> _Part:
+    local = intent.local.get(host, ())
+    return _Part(
+        itself=True,
+        endpoints=frozenset(endpoint.key for endpoint in local),
+        vlans=_vlans(intent, local, {segment for endpoint in local for segment in endpoint.receives}),
+    )
+
+
+def _differing(before: Intent, after: Intent, host: str) -> _Part:
+    if host not in before.hosts:
+        return _whole(after, host)
+    changed = delta(before, after)
+    own = frozenset(key for key in changed.endpoints if key.host == host)
+    vlans: set[int] = set()
+    for intent in (before, after):
+        ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
+        vlans |= _vlans(intent, ends, {segment for end in ends for segment in end.receives} | changed.networks)
+    return _Part(
+        itself=_rewired(before, after),
+        endpoints=own,
+        vlans=frozenset(vlans),
+    )
+
+
+def _vlans(intent: Intent, ends: Iterable[Endpoint], segments: Set[int]) -> frozenset[int]:
+    gateways = {_gateway_vlan(end) for end in ends if end.role is Role.GATEWAY}
+    return frozenset(gateways | {intent.networks[s].vlan for s in segments if s in intent.networks})
+
+
+def _rewired(before: Intent, after: Intent) -> bool:
+    """Whether any tunnel is wanted otherwise."""
+    changed = delta(before, after)
+    ends = changed.hosts & before.hosts.keys() & after.hosts.keys()
+    return changed.links or any(before.hosts[host].vtep != after.hosts[host].vtep for host in ends)
+
+
+def _bodies(intent: Intent, host: str, mtu: int, part: _Part) -> dict[str, Body]:
+    found: dict[str, Body] = {}
+    if part.itself:
+        found[TUNNELS], found[MTU] = _tunnels(intent, host), MtuWant(mtu=mtu)
+    for key in sorted(part.endpoints):
+        endpoint = intent.endpoints.get(key)
+        if endpoint is not None and endpoint.role is Role.CONTAINER:
+            found[shaper_key(key)] = shaper(endpoint)
+    if part.vlans:
+        local = intent.local.get(host, ())
+        for endpoint in local:
+            if endpoint.role is Role.GATEWAY and (vlan := _gateway_vlan(endpoint)) in part.vlans:
+                found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
+        served = {endpoint.sends for endpoint in local if endpoint.role is not Role.GATEWAY} & intent.networks.keys()
+        for network in (intent.networks[segment] for segment in sorted(served)):
+            if network.vlan in part.vlans and network.gateway is not None and network.subnet is not None:
+                found[_gateway_key(network.vlan)] = _gateway(network, network.gateway, network.subnet, mtu)
+    return found
+
+
+def _gateway_key(vlan: int) -> str:
+    return f"gateway/{vlan}"
+
+
+def _gateway_vlan(endpoint: Endpoint) -> int:
+    return int(endpoint.key.container.removeprefix("gateway:"))
+
+
+def _gateway(network: Network, address: IPv4Address, subnet: IPv4Network, mtu: int) -> GatewayWant:
+    return GatewayWant(
+        vlan=network.vlan,
+        present=True,
+        address=IPv4Interface((address, subnet.prefixlen)),
+        subnet=subnet,
+        mac=str(Mac.of(address)),
+        mtu=mtu,
+    )
 
 
 def _tunnels(intent: Intent, host: str) -> TunnelsWant:

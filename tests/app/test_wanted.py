@@ -4,19 +4,21 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.desk import RefusedError
 from app.helpers import Line, Lines
-from app.wanted import Book, lowered, shaper_key, wants
+from app.wanted import Book, changes, concerned, lowered, shaper_key, wants
 from app.wire import Done, GatewayWant, MtuWant, ShaperWant, TunnelsWant
 from flows.model import EndpointKey, Intent, Network, Role
-from tests.flows.intents import endpoint, intent
+from tests.flows.intents import endpoint, intent, intents
 
 WEB = endpoint("h1", 1, 10, up_kbps=1000)
 PLAIN = intent(WEB, endpoint("h2", 2, 10), names=("h1", "h2"))
 BLUE = Network(110, "blue", 10, 10, IPv4Network("172.15.42.0/24"), IPv4Address("172.15.42.254"))
 ROUTED = replace(PLAIN, networks={10: BLUE})
-RATES = shaper_key(WEB)
+RATES = shaper_key(WEB.key)
 
 
 def test_a_host_wants_its_tunnels_and_shapers() -> None:
@@ -110,6 +112,62 @@ def test_a_gateway_that_nobody_wants_is_sent_away_then_forgotten() -> None:
     book.update(wants(PLAIN, "h1", 1450), 3)
 
     assert "gateway/10" not in book.standing
+
+
+@st.composite
+def routed(draw: st.DrawFn) -> Intent:
+    """An intent with gateways wanted in some networks, and there on some hosts, and other ends of tunnels."""
+    made = draw(intents())
+    gateways = [
+        endpoint(host, 50 + vlan, vlan, role=Role.GATEWAY, key=EndpointKey(host, f"gateway:{vlan}", f"gw{vlan}"))
+        for host in made.hosts
+        for vlan in made.networks
+        if draw(st.booleans())
+    ]
+    all_of_them = intent(*made.endpoints.values(), *gateways)
+    subnets = {
+        vni: replace(network, subnet=BLUE.subnet, gateway=draw(st.sampled_from((None, BLUE.gateway))))
+        for vni, network in all_of_them.networks.items()
+    }
+    far = draw(st.sampled_from((0, 100)))
+    hosts = {name: replace(host, vtep=host.vtep + far) for name, host in all_of_them.hosts.items()}
+    return replace(all_of_them, networks=subnets, hosts=hosts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(routed(), routed())
+def test_what_a_change_is_about_gives_what_the_whole_gives(before: Intent, after: Intent) -> None:
+    made = before.changed(
+        {key: after.endpoints.get(key) for key in before.endpoints.keys() | after.endpoints.keys()},
+        hosts=after.hosts,
+        networks=after.networks,
+    )
+    for host in after.hosts:
+        found = wants(before, host, 1450) | (
+            changes(before, made, host, 1450) if host in concerned(before, made) else {}
+        )
+        assert {key: body for key, body in found.items() if body is not None} == wants(after, host, 1450)
+
+
+@settings(max_examples=100, deadline=None)
+@given(routed(), routed(), st.data())
+def test_a_book_that_hears_of_changes_says_what_one_that_hears_all_says(
+    before: Intent, after: Intent, data: st.DataObject
+) -> None:
+    one, other = Book(), Book()
+    for book in (one, other):
+        book.update(wants(before, "h1", 1450), 1)
+    finished = [want for want in one.outstanding() if data.draw(st.booleans())]
+    for want in finished:
+        for book in (one, other):
+            book.done(Done(key=want.key, generation=want.generation))
+
+    changed = one.change(changes(before, after, "h1", 1450), 2)
+    whole = other.update(wants(after, "h1", 1450), 2)
+
+    assert {want.key: want for want in changed} == {want.key: want for want in whole}
+    assert one.standing == other.standing
+    assert {want.key for want in one.outstanding()} == {want.key for want in other.outstanding()}
 
 
 def test_after_a_reconnect_all_is_said_again_and_nothing_is_done() -> None:
