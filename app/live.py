@@ -9,16 +9,14 @@ from app.desk import LiveFlow, RefusedError
 from app.openflow.codec import LiveEntry
 from app.openflow.switch import Switch, SwitchGoneError
 from app.registry import Registry
-from app.store import Store
 from flows.model import EndpointKey
 
 
 class LiveFlows:
     """Reads the connected `bridges`, which are by dpid; asks the registry whose they are. Keeps nothing."""
 
-    def __init__(self, registry: Registry, store: Store, bridges: Mapping[int, Switch]) -> None:
+    def __init__(self, registry: Registry, bridges: Mapping[int, Switch]) -> None:
         self._registry = registry
-        self._store = store
         self._bridges = bridges
 
     def read(self, host: str | None, key: EndpointKey | None, table: int | None) -> Sequence[LiveFlow]:
@@ -35,9 +33,9 @@ class LiveFlows:
         if host is not None and host not in found:
             raise RefusedError(409, "switch-away", f"the switch of {host} is not connected: see “containet hosts”")
         owner = None if key is None else self._registry.owner_of(key)
-        owners, reports, policy = self._store.owners(), self._registry.reports, self._registry.policy
+        owners, reports, rules = self._registry.owners, self._registry.reports, self._registry.rules
         return [
-            views.live_flow(name, entry, owners, reports, policy)
+            views.live_flow(name, entry, owners, reports, rules)
             for name in names
             for entry in found.get(name, ())
             if owner is None or views.is_for(entry.cookie, owner)

@@ -45,7 +45,6 @@ from flows.transition import touched
 LOG = logging.getLogger(__name__)
 ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
 MOST_JOBS = 1024
-MOST_RULES = 10_000
 
 T = TypeVar("T")
 
@@ -58,16 +57,17 @@ class Owner:
         self._store = store
         self._events = Events()
         self._diary = Diary(
-            self._events, lambda cookie: views.endpoint_of(cookie, store.owners(), self._registry.reports)
+            self._events, lambda cookie: views.endpoint_of(cookie, self._registry.owners, self._registry.reports)
         )
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()
         self._lines = Lines(lambda: self._registry.mtu)
         self._rollout = Rollout(self._registry.agreed(), self._lines, self._agree, witness=self._diary)
         self._rollout.aim(self._intent)
+        self._lines.want(self._intent, self._intent.hosts)
         self._progress = Progress(self._rollout, self._lines)
         self._bridges: dict[int, Switch] = {}
-        self._live = LiveFlows(self._registry, store, self._bridges)
+        self._live = LiveFlows(self._registry, self._bridges)
         self._unheard = set(self._registry.hosts)  # known hosts that have not reported yet
         self._jobs = hub.Queue(MOST_JOBS)
 
@@ -106,7 +106,7 @@ class Owner:
     @property
     def policy(self) -> Policy:
         """What people want now."""
-        return self._registry.policy
+        return self._registry.rules.policy
 
     @property
     def bridges(self) -> Mapping[int, Switch]:
@@ -156,7 +156,7 @@ class Owner:
     def preview(self, policy: Policy) -> Sequence[Mapping[str, object]]:
         """What `replace_policy` would change: `{"endpoint", "field", "from", "to"}`, nothing is changed."""
         registry = self._registry
-        return self._ask(lambda: views.differences(registry.arrangement, registry.arranged(policy), registry.reports))
+        return self._ask(lambda: views.differences(registry.arrangement, registry.preview(policy), registry.reports))
 
     def assign(self, names: Sequence[str], change: Change) -> Outcome:
         """One change for these endpoints together."""
@@ -187,7 +187,7 @@ class Owner:
 
         def job() -> Welcome:
             refused = self._registry.host_up(host, report)
-            self._lines.want(self._registry.snapshot(), self._registry.hosts)
+            self._lines.want(self._registry.snapshot(), [host])
             session = self._lines.begin(host)  # after that, so that all of it is sent, rates of none too
             self._heard_of(host)
             self._diary.helper_up(host, len(report.endpoints))
@@ -294,12 +294,12 @@ class Owner:
         return Outcome(generation=generation, pending=self._progress.wait(hosts, keys, generation, patience_s))
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
-        reports, policy = self._registry.reports, self.policy
+        reports, rules = self._registry.reports, self._registry.rules
         keys = [self.resolve(name) for name in names]
         heads = []
         for name, key in zip(names, keys, strict=True):
             report = reports[key]
-            rule = policy.assignment(report.name, key.host, key.interface, report.labels)
+            rule = rules.assignment(report.name, key.host, key.interface, report.labels)
             now = Assignment(match=Match(name=report.name)) if rule is None else rule
             heads.append(
                 Assignment(
@@ -309,10 +309,7 @@ class Owner:
                     down=change.down if change.down is not None else now.down,
                 )
             )
-        after = policy.with_head(heads)
-        if len(after.assign) > MOST_RULES:
-            raise RefusedError(409, "policy-full", f"a policy has at most {MOST_RULES} assignments: take some out")
-        self._registry.replace_policy(after)
+        self._registry.put_first(heads)
         self._diary.assigned([self._name(key) for key in keys], change)
         return keys
 

@@ -1,13 +1,16 @@
 """Where each endpoint belongs by policy, and which cannot be there: pure, one answer for admit, report and change.
 
 Claims make two endpoints that cannot both be collide: one address or one MAC in a segment, one port on a host. Who
-came first (the lower owner id) keeps what it has.
+has something keeps it; after a restart all are arranged in the order in which they came (by owner id).
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from app.policy import NetworkRule, Policy
+from app.policy import NetworkRule
+from app.rules import Rules
 from app.wire import EndpointReport
 from flows.model import DEFAULT_VLAN, EndpointKey, Role
 from flows.rate import parse_rate
@@ -28,28 +31,35 @@ class Placement:
         return self.rule.segment
 
 
-def place(policy: Policy, host: str, report: EndpointReport) -> Placement:
+class Refusal(NamedTuple):
+    """Why an endpoint cannot be, in words; and who has what it would need, if it is that."""
+
+    why: str
+    holder: EndpointKey | None = None
+
+
+def place(rules: Rules, host: str, report: EndpointReport) -> Placement:
     """The first assignment that matches, then what `connect` said, then the default network."""
     rule = None
     if report.role is not Role.GATEWAY:
-        rule = policy.assignment(report.name, host, report.interface, report.labels)
+        rule = rules.assignment(report.name, host, report.interface, report.labels)
     vlan = report.vlan or DEFAULT_VLAN
     up, down = report.up_kbps, report.down_kbps
     if rule is not None:
         vlan = rule.vlan or vlan
         up = up if rule.up is None else parse_rate(rule.up)
         down = down if rule.down is None else parse_rate(rule.down)
-    name, network = policy.network(vlan)
+    name, network = rules.network(vlan)
     # A meter of `down` is found by the port, and a joined bridge's port is not one container's.
     return Placement(name, network, up, None if report.behind else down)
 
 
-def misplaced(policy: Policy, placement: Placement, report: EndpointReport) -> str | None:
+def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str | None:
     """Why this endpoint cannot be in that network, in words; None if it can."""
     rule, address = placement.rule, report.address
     called = f"the network {placement.network} (VLAN {rule.vlan})"
-    taken = next((n for n, r in policy.networks.items() if r.segment == rule.segment and r.vlan != rule.vlan), None)
-    if taken is not None:
+    taken = rules.by_segment.get(rule.segment)
+    if taken is not None and rules.networks[taken].vlan != rule.vlan:
         return (
             f"{called} would have the vni {rule.segment} on the tunnel, which {taken} has: name it in the policy "
             "and give it another vni"
@@ -91,6 +101,10 @@ class Claims:
         self.held[key] = tuple(claim for claim, _ in wanted)
         self.holders.update(dict.fromkeys(self.held[key], key))
 
+    def copy(self) -> "Claims":
+        """One that changes by itself."""
+        return Claims(dict(self.holders), dict(self.held))
+
     def drop(self, key: EndpointKey) -> None:
         """It needs nothing any more."""
         for claim in self.held.pop(key, ()):
@@ -101,50 +115,85 @@ class Claims:
 class Arrangement:
     """All endpoints under one policy: who is where, and who cannot be and why."""
 
-    policy: Policy
+    rules: Rules
     placed: dict[EndpointKey, Placement] = field(default_factory=dict)
-    refused: dict[EndpointKey, str] = field(default_factory=dict)
+    refused: dict[EndpointKey, Refusal] = field(default_factory=dict)
+    inhabitants: Counter[int] = field(default_factory=Counter)  # segment -> how many are placed there; never 0
     claims: Claims = field(default_factory=Claims)
 
     def objection(
         self, key: EndpointKey, report: EndpointReport, others: Mapping[EndpointKey, EndpointReport]
-    ) -> str | None:
-        """Why this endpoint cannot be, in words; None if it can. Changes nothing."""
-        placement = place(self.policy, key.host, report)
-        why = misplaced(self.policy, placement, report)
-        if why is not None:
-            return why
-        taken = self.claims.taken(key, _claims(key, placement, report))
-        if taken is None:
-            return None
-        words, holder = taken
-        name = others[holder].name if holder in others else holder.container
-        return f"{words} belongs to {name} on {holder.host}: choose another, or disconnect that one first"
+    ) -> Refusal | None:
+        """Why this endpoint cannot be; None if it can. Changes nothing."""
+        return self._objection(key, report, place(self.rules, key.host, report), others)
 
     def put(
         self, key: EndpointKey, report: EndpointReport, others: Mapping[EndpointKey, EndpointReport]
     ) -> Placement | None:
         """Place one endpoint, anew if it is there; None if it is refused."""
         self.remove(key)
-        why = self.objection(key, report, others)
-        if why is not None:
-            self.refused[key] = why
+        placement = place(self.rules, key.host, report)
+        refusal = self._objection(key, report, placement, others)
+        if refusal is not None:
+            self.refused[key] = refusal
             return None
-        placement = place(self.policy, key.host, report)
         self.claims.take(key, _claims(key, placement, report))
         self.placed[key] = placement
+        self.inhabitants[placement.segment] += 1
         return placement
 
     def remove(self, key: EndpointKey) -> None:
         """Forget an endpoint."""
         self.claims.drop(key)
-        self.placed.pop(key, None)
         self.refused.pop(key, None)
+        placement = self.placed.pop(key, None)
+        if placement is not None:
+            self.inhabitants[placement.segment] -= 1
+            if not self.inhabitants[placement.segment]:
+                del self.inhabitants[placement.segment]
+
+    def under(
+        self, rules: Rules, whom: Iterable[EndpointKey], reports: Mapping[EndpointKey, EndpointReport]
+    ) -> tuple["Arrangement", tuple[EndpointKey, ...]]:
+        """Where everybody would be under these rules, which differ for nobody but `whom`; and who would be elsewhere.
+
+        They leave what they have, then take what they get in the order in which they are given.
+        """
+        after = Arrangement(rules, dict(self.placed), dict(self.refused), self.inhabitants.copy(), self.claims.copy())
+        moving = tuple(key for key in whom if key in self.refused or self._moves(key, reports[key], rules))
+        for key in moving:
+            after.remove(key)
+        for key in moving:
+            after.put(key, reports[key], reports)
+        return after, moving
+
+    def _moves(self, key: EndpointKey, report: EndpointReport, rules: Rules) -> bool:
+        now, then = self.placed[key], place(rules, key.host, report)
+        return now != then or misplaced(rules, then, report) is not None
+
+    def _objection(
+        self,
+        key: EndpointKey,
+        report: EndpointReport,
+        placement: Placement,
+        others: Mapping[EndpointKey, EndpointReport],
+    ) -> Refusal | None:
+        why = misplaced(self.rules, placement, report)
+        if why is not None:
+            return Refusal(why)
+        taken = self.claims.taken(key, _claims(key, placement, report))
+        if taken is None:
+            return None
+        words, holder = taken
+        name = others[holder].name if holder in others else holder.container
+        return Refusal(
+            f"{words} belongs to {name} on {holder.host}: choose another, or disconnect that one first", holder
+        )
 
 
-def arrange(policy: Policy, reports: Mapping[EndpointKey, EndpointReport]) -> Arrangement:
-    """All endpoints under this policy; `reports` with those first that came first."""
-    arrangement = Arrangement(policy)
+def arrange(rules: Rules, reports: Mapping[EndpointKey, EndpointReport]) -> Arrangement:
+    """All endpoints under these rules; `reports` with those first that came first."""
+    arrangement = Arrangement(rules)
     for key, report in reports.items():
         arrangement.put(key, report, reports)
     return arrangement

@@ -1,7 +1,4 @@
-"""Policy: what people want, as the document that they write (docs/policy.md) and as it applies to an endpoint.
-
-The first assignment that matches decides. What it leaves out, `connect` said.
-"""
+"""Policy: what people want, as the document that they write (docs/policy.md). How it applies: app.rules."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +11,7 @@ from app.wire import HostName, InterfaceName, Vlan
 from flows.model import DEFAULT_VLAN, HIGHEST_VNI
 from flows.rate import parse_rate
 
+MOST_RULES = 10_000
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$")]
 
 
@@ -99,12 +97,12 @@ class Policy(Document):
     """The whole policy document."""
 
     networks: dict[NetworkName, NetworkRule] = Field(default_factory=dict, max_length=4094)
-    assign: tuple[Assignment, ...] = Field(default=(), max_length=10_000)
+    assign: tuple[Assignment, ...] = Field(default=(), max_length=MOST_RULES)
 
     @model_validator(mode="after")
     def _one_network_a_number(self) -> "Policy":
         for name, rule in self.networks.items():
-            if name != _unnamed(rule.vlan) and re.fullmatch(r"default|vlan\d+", name):
+            if name != unnamed(rule.vlan) and re.fullmatch(r"default|vlan\d+", name):
                 raise ValueError(f"{name} is what another VLAN is called without a policy: choose another name")
         for what in ("vlan", "segment"):
             _refuse_twins(what, ((getattr(rule, what), name) for name, rule in self.networks.items()))
@@ -118,29 +116,13 @@ class Policy(Document):
                     )
         return self
 
-    def network(self, vlan: int) -> tuple[str, NetworkRule]:
-        """The name and rule of the network with this vlan; one that no policy names is a network of its own."""
-        for name, rule in self.networks.items():
-            if rule.vlan == vlan:
-                return name, rule
-        return _unnamed(vlan), NetworkRule(vlan=vlan)
-
-    def assignment(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> Assignment | None:
-        """The first assignment that matches."""
-        return next((rule for rule in self.assign if rule.match.holds(name, host, interface, labels)), None)
-
-    def with_head(self, heads: Iterable[Assignment]) -> "Policy":
-        """These assignments first; an earlier one with the same match goes."""
-        first = tuple(heads)
-        taken = {rule.match for rule in first}
-        return self.model_copy(update={"assign": first + tuple(r for r in self.assign if r.match not in taken)})
-
     def as_json(self) -> dict[str, Any]:
         """The document as people would write it: what was not said is not there."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _unnamed(vlan: int) -> str:
+def unnamed(vlan: int) -> str:
+    """What a network is called that no policy names."""
     return "default" if vlan == DEFAULT_VLAN else f"vlan{vlan}"
 
 

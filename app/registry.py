@@ -1,16 +1,19 @@
 """What is known now: policy, hosts, endpoints. Every change is in the store before anybody is told of it.
 
-Only the owner touches it. `snapshot()` is what it makes of all that: the intent.
+Only the owner touches it. `snapshot()` is what it makes of all that: the intent, made from the one before it at the
+price of what has changed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.desk import RefusedError
-from app.placement import Arrangement, Placement, arrange, place
-from app.policy import Policy
+from app.placement import Arrangement, Placement, Refusal, arrange, place
+from app.policy import MOST_RULES, Assignment, Policy
+from app.roster import Roster
+from app.rules import Rules
 from app.store import Store
 from app.wire import Admission, Ask, EndpointReport, HostUp
 from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
@@ -26,31 +29,35 @@ class Registry:
         self._store = store
         self.tunnel = tunnel
         self.generation = store.generation()
+        self.owners: dict[int, tuple[str, str]] = dict(store.owners())  # owner id -> kind and name
+        self._numbers = {owner: number for number, owner in self.owners.items()}
         self.hosts: dict[str, HostUp] = dict(store.hosts())
         kept = store.endpoints()
         self._agreed = {key: entry.segment for key, entry in kept.items() if entry.segment is not None}
-        self._owners = {(kind, name): number for number, (kind, name) in store.owners().items()}
-        self.reports = dict(sorted(((k, e.report) for k, e in kept.items()), key=lambda item: self.owner_of(item[0])))
-        self._arrangement = arrange(store.policy(), self.reports)
-        self._endpoints: dict[EndpointKey, Endpoint] = {}
-        self._rebuild()
+        by_coming = sorted(kept, key=self.owner_of)
+        self.reports = Roster((key, kept[key].report) for key in by_coming)
+        self._arrangement = arrange(Rules.of(store.policy()), self.reports)
+        self._networks: Mapping[int, Network] = {}
+        self._intent = Intent()
+        self._new: dict[EndpointKey, Endpoint | None] = {}  # since the newest snapshot; None: gone
+        self._hosts: Mapping[str, Host] = {}
+        self._links: frozenset[Link] = frozenset()
+        for name in self.hosts:
+            self._draw_host(name)
+        for key, placement in self._arrangement.placed.items():
+            self._new[key] = self._endpoint(key, placement)
 
     # What is there
 
     @property
-    def policy(self) -> Policy:
+    def rules(self) -> Rules:
         """What people want."""
-        return self._arrangement.policy
+        return self._arrangement.rules
 
     @property
     def arrangement(self) -> Arrangement:
         """Where everybody is by policy, and who cannot be."""
         return self._arrangement
-
-    @property
-    def links(self) -> frozenset[Link]:
-        """Which hosts are joined, and how."""
-        return full_mesh(self.hosts, self.tunnel)
 
     @property
     def mtu(self) -> int:
@@ -66,27 +73,31 @@ class Registry:
 
     def snapshot(self) -> Intent:
         """What is wanted of the switches, as a frozen value."""
-        segments = {endpoint.sends for endpoint in self._endpoints.values()}
-        return Intent(
-            generation=self.generation,
-            hosts={name: self._host(name, report) for name, report in self.hosts.items()},
-            networks={vni: network for vni, network in self.networks().items() if vni in segments},
-            endpoints=dict(self._endpoints),
-            links=self.links,
-        )
+        if self._intent.generation != self.generation or self._new:
+            self._draw_networks()
+            self._intent = self._intent.changed(
+                self._new,
+                generation=self.generation,
+                hosts=self._hosts,
+                networks=self._networks,
+                links=self._links,
+            )
+            self._new = {}
+        return self._intent
 
     def agreed(self) -> Intent:
         """The same, but everybody in the segment that all switches agreed on last: where a restart goes on from."""
         target = self.snapshot()
-        endpoints = {
-            key: endpoint
-            if self._agreed.get(key, endpoint.sends) == endpoint.sends
-            else replace(endpoint, sends=self._agreed[key], receives=frozenset({self._agreed[key]}))
+        elsewhere = {
+            key: replace(endpoint, sends=self._agreed[key], receives=frozenset({self._agreed[key]}))
             for key, endpoint in target.endpoints.items()
+            if self._agreed.get(key, endpoint.sends) != endpoint.sends
         }
-        old = {e.sends for e in endpoints.values()} - target.networks.keys()
+        if not elsewhere:
+            return target
+        old = {endpoint.sends for endpoint in elsewhere.values()} - target.networks.keys()
         networks = {vni: Network(self._owner("network", str(vni)), f"vni{vni}", 0, vni) for vni in old}
-        return replace(target, endpoints=endpoints, networks=networks | dict(target.networks))
+        return target.changed(elsewhere, networks=networks | dict(target.networks))
 
     # What happens
 
@@ -102,37 +113,38 @@ class Registry:
                     f"with “containet hosts --forget {other}” if it is gone for good",
                 )
         said = {EndpointKey(name, e.container, e.interface): e for e in report.endpoints}
-        gone = [key for key in self.reports if key.host == name and key not in said]
+        gone = self.reports.of_host(name) - said.keys()
+        new = {key: endpoint for key, endpoint in said.items() if self.reports.get(key) != endpoint}
+        itself = report.model_copy(update={"endpoints": ()})
         with self._change():
-            self._store.keep_host(name, report)
+            if self.hosts.get(name) != itself:
+                self._store.keep_host(name, itself)
             for key in gone:
                 self._store.forget_endpoint(key)
-            for key, endpoint in said.items():
-                if self.reports.get(key) != endpoint:
-                    self._store.keep_endpoint(key, endpoint)
-        self.hosts[name] = report.model_copy(update={"endpoints": ()})
+            for key, endpoint in new.items():
+                self._store.keep_endpoint(key, endpoint)
+        if self.hosts.get(name) != itself:
+            self.hosts[name] = itself
+            self._draw_host(name)
         for key in gone:
             self._forget(key)
-        for key in said:  # all of it is said anew: nobody stands in the way of another of the same report
+        for key, endpoint in new.items():  # nobody stands in the way of another of the same report
             self._arrangement.remove(key)
-        self.reports.update(said)
-        self._put(said)
-        self._put(list(self._arrangement.refused))
-        self._rank_last(key for key in said if key in self._arrangement.refused)
-        return {key: why for key, why in self._arrangement.refused.items() if key.host == name}
+            self.reports.put(key, endpoint)
+        self._put(new)
+        return {key: refusal.why for key, refusal in self._arrangement.refused.items() if key.host == name}
 
     def endpoint_up(self, key: EndpointKey, report: EndpointReport) -> None:
         """An endpoint came or changed; RefusedError, and nothing changed, if it cannot be."""
-        if self.reports.get(key) == report and key in self._endpoints:
+        if self.reports.get(key) == report and key in self._arrangement.placed:
             return
-        why = self._arrangement.objection(key, report, self.reports)
-        if why is not None:
-            raise RefusedError(409, "endpoint-refused", why)
+        refusal = self._arrangement.objection(key, report, self.reports)
+        if refusal is not None:
+            raise _refused(refusal)
         with self._change():
             self._store.keep_endpoint(key, report)
-        self.reports[key] = report
+        self.reports.put(key, report)
         self._put([key])
-        self._put(list(self._arrangement.refused))
 
     def endpoint_down(self, key: EndpointKey) -> None:
         """An endpoint went; one that is not known went already."""
@@ -140,7 +152,7 @@ class Registry:
             with self._change():
                 self._store.forget_endpoint(key)
             self._forget(key)
-            self._put(list(self._arrangement.refused))
+            self._put(())
 
     def tunnels_up(self, name: str, tunnels: dict[str, int]) -> None:
         """The tunnel ports of a host, all of them."""
@@ -149,33 +161,43 @@ class Registry:
             with self._change():
                 self._store.keep_host(name, report)
             self.hosts[name] = report
+            self._draw_host(name)
 
     def forget_host(self, name: str) -> None:
         """A host is gone for good, with all that it had."""
         with self._change():
             self._store.forget_host(name)
         del self.hosts[name]
-        self._owners.pop(("host", name), None)
-        for key in [key for key in self.reports if key.host == name]:
+        self._draw_host(name)
+        self._disown("host", name)
+        for key in tuple(self.reports.of_host(name)):
             self._forget(key)
-        self._put(list(self._arrangement.refused))
+        self._put(())
 
     def replace_policy(self, policy: Policy) -> None:
         """This is what people want now; RefusedError, and nothing changed, if somebody could not be where it says."""
-        arrangement = self.arranged(policy)
+        arrangement, moved = self._arranged(Rules.of(policy), self.reports)
         with self._change():
             self._store.keep_policy(policy)
-        self._arrangement = arrangement
-        self._rebuild()
+        self._networks = {}
+        self._rearrange(arrangement, moved)
 
-    def arranged(self, policy: Policy) -> Arrangement:
-        """Where everybody would be under this policy; RefusedError if somebody who is there now could not be."""
-        arrangement = arrange(policy, self.reports)
-        broken = {str(k): why for k, why in arrangement.refused.items() if k not in self._arrangement.refused}
-        if broken:
-            first = next(iter(broken.values()))
-            raise RefusedError(409, "endpoint-refused", first, errors=list(broken.values()))
-        return arrangement
+    def put_first(self, heads: Sequence[Assignment]) -> None:
+        """These assignments go before all others, in place of those with the same match; likewise."""
+        named = {head.match.name for head in heads if head.match.name is not None}
+        nameless = any(head.match.name is None for head in heads)
+        whom = self.reports if nameless else {key for name in named for key in self.reports.called(name)}
+        rules = self.rules.with_heads(heads)
+        if len(rules) > MOST_RULES:
+            raise RefusedError(409, "policy-full", f"a policy has at most {MOST_RULES} assignments: take some out")
+        arrangement, moved = self._arranged(rules, whom)
+        with self._change():
+            self._store.keep_heads(heads)
+        self._rearrange(arrangement, moved)
+
+    def preview(self, policy: Policy) -> Arrangement:
+        """Where everybody would be under this policy; RefusedError if somebody could not be where it says."""
+        return self._arranged(Rules.of(policy), self.reports)[0]
 
     def keep_segments(self, segments: Iterable[tuple[EndpointKey, int]]) -> None:
         """All switches agree where these endpoints send."""
@@ -189,12 +211,12 @@ class Registry:
         unaddressed = EndpointReport(
             mac=str(Mac(0)), ofport=NO_OFPORT, **ask.model_dump(exclude={"address", "gateway"})
         )
-        placement = place(self.policy, host, unaddressed)
+        placement = place(self.rules, host, unaddressed)
         address = _interface(ask.address, placement.rule.subnet)
         report = unaddressed.model_copy(update={"address": address, "mac": str(Mac.of(address.ip))})
-        why = self._arrangement.objection(EndpointKey(host, ask.container, ask.interface), report, self.reports)
-        if why is not None:
-            raise RefusedError(409, "endpoint-refused", why)
+        refusal = self._arrangement.objection(EndpointKey(host, ask.container, ask.interface), report, self.reports)
+        if refusal is not None:
+            raise _refused(refusal)
         return Admission(
             address=address,
             network=placement.network,
@@ -216,35 +238,71 @@ class Registry:
         self.generation += 1
 
     def _owner(self, kind: str, name: str) -> int:
-        if (kind, name) not in self._owners:
-            self._owners[kind, name] = self._store.owner(kind, name)
-        return self._owners[kind, name]
+        number = self._numbers.get((kind, name))
+        if number is None:
+            number = self._numbers[kind, name] = self._store.owner(kind, name)
+            self.owners[number] = kind, name
+        return number
 
-    def _rebuild(self) -> None:
-        self._endpoints = {key: self._endpoint(key, at) for key, at in self._arrangement.placed.items()}
+    def _disown(self, kind: str, name: str) -> None:
+        self.owners.pop(self._numbers.pop((kind, name), -1), None)
 
     def _put(self, keys: Iterable[EndpointKey]) -> None:
+        """Place these endpoints, anew if they are there; then those that were refused, if there is room now."""
         for key in sorted(keys, key=self.owner_of):
-            self._endpoints.pop(key, None)
-            placement = self._arrangement.put(key, self.reports[key], self.reports)
-            if placement is not None:
-                self._endpoints[key] = self._endpoint(key, placement)
+            self._place(key)
+        for key in sorted(self._arrangement.refused, key=self.owner_of):
+            self._place(key)
+        self._rank_refused()
 
-    def _rank_last(self, keys: Iterable[EndpointKey]) -> None:
-        """Who was refused has come last, also if it was there before with something else: so it is after a restart."""
-        with self._store.writing():
-            for key in list(keys):
-                self._store.forget_owner("endpoint", str(key))
-                self._owners.pop(("endpoint", str(key)), None)
-                self.reports[key] = self.reports.pop(key)
-                self.owner_of(key)
+    def _place(self, key: EndpointKey) -> None:
+        placement = self._arrangement.put(key, self.reports[key], self.reports)
+        self._new[key] = None if placement is None else self._endpoint(key, placement)
+
+    def _arranged(self, rules: Rules, whom: Iterable[EndpointKey]) -> tuple[Arrangement, tuple[EndpointKey, ...]]:
+        """Where everybody would be under these rules, which differ for nobody but `whom`; and who would be elsewhere.
+
+        RefusedError if somebody who is somewhere now could not be where they say.
+        """
+        refused = self._arrangement.refused
+        placed = sorted((key for key in whom if key not in refused), key=self.owner_of)
+        again = sorted(refused, key=self.owner_of)
+        arrangement, moved = self._arrangement.under(rules, [*placed, *again], self.reports)
+        broken = [refusal for key, refusal in arrangement.refused.items() if key not in refused]
+        if broken:
+            raise _refused(broken[0], errors=[refusal.why for refusal in broken])
+        return arrangement, moved
+
+    def _rearrange(self, arrangement: Arrangement, moved: Iterable[EndpointKey]) -> None:
+        self._arrangement = arrangement
+        for key in moved:
+            placement = arrangement.placed.get(key)
+            self._new[key] = None if placement is None else self._endpoint(key, placement)
+        self._rank_refused()
+
+    def _rank_refused(self) -> None:
+        """Who was refused has come after who holds what it would need, so that it is the same after a restart."""
+        late = [
+            key
+            for key, refusal in self._arrangement.refused.items()
+            if refusal.holder is not None and self.owner_of(refusal.holder) > self.owner_of(key)
+        ]
+        if late:
+            with self._store.writing():
+                for key in late:
+                    self._store.forget_owner("endpoint", str(key))
+                    self._disown("endpoint", str(key))
+                    self.reports.came_last(key)
+                    self.owner_of(key)
 
     def _forget(self, key: EndpointKey) -> None:
-        del self.reports[key]
-        self._endpoints.pop(key, None)
+        self.reports.remove(key)
         self._agreed.pop(key, None)
         self._arrangement.remove(key)
-        self._owners.pop(("endpoint", str(key)), None)
+        self._disown("endpoint", str(key))
+        self._new[key] = None
+
+    # What the switches are told
 
     def _endpoint(self, key: EndpointKey, placement: Placement) -> Endpoint:
         report = self.reports[key]
@@ -264,19 +322,30 @@ class Registry:
             down_meter=self._store.meter(key, "down") if placement.down_kbps else 0,
         )
 
-    def _host(self, name: str, report: HostUp) -> Host:
-        return Host(self._owner("host", name), name, report.dpid, report.vtep, dict(report.tunnels))
+    def _draw_host(self, name: str) -> None:
+        """This host, if it is there, and all others as they are."""
+        hosts, report = dict(self._hosts), self.hosts.get(name)
+        if report is None:
+            del hosts[name]
+        else:
+            hosts[name] = Host(self._owner("host", name), name, report.dpid, report.vtep, dict(report.tunnels))
+        if hosts.keys() != self._hosts.keys():
+            self._links = full_mesh(hosts, self.tunnel)
+        self._hosts = hosts
 
-    def _network(self, placement: Placement) -> Network:
-        rule = placement.rule
-        owner = self._owner("network", str(rule.segment))
-        return Network(owner, placement.network, rule.vlan, rule.segment, rule.subnet, rule.gateway)
+    def _draw_networks(self) -> None:
+        """The networks that somebody is in; the same value while there are no others."""
+        inhabited = self._arrangement.inhabitants.keys()
+        if inhabited != self._networks.keys():
+            self._networks = {segment: self._networks.get(segment) or self._network(segment) for segment in inhabited}
 
-    def networks(self) -> dict[int, Network]:
-        """By vni: the networks that policy names, and those that somebody is in without."""
-        named = (Placement(name, rule, None, None) for name, rule in self.policy.networks.items())
-        places = {at.segment: at for at in (*named, *self._arrangement.placed.values())}
-        return {segment: self._network(at) for segment, at in places.items()}
+    def _network(self, segment: int) -> Network:
+        name, rule = self.rules.network_on(segment)
+        return Network(self._owner("network", str(segment)), name, rule.vlan, segment, rule.subnet, rule.gateway)
+
+
+def _refused(refusal: Refusal, **more: object) -> RefusedError:
+    return RefusedError(409, "endpoint-refused", refusal.why, **more)
 
 
 def _interface(text: str, subnet: IPv4Network | None) -> IPv4Interface:

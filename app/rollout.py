@@ -111,7 +111,8 @@ class Rollout:
 
     def unfinished(self, keys: Iterable[EndpointKey]) -> frozenset[EndpointKey]:
         """Those of these endpoints that are not yet where they are wanted."""
-        return frozenset(key for key in keys if not arrived(self.current, self.target, key))
+        differing = delta(self.current, self.target).endpoints.intersection(keys)
+        return frozenset(key for key in differing if not arrived(self.current, self.target, key))
 
     def stands(self, host: str, generation: int) -> bool:
         """Whether this host's switch has every step of this generation that may be taken."""

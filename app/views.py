@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from app.desk import EndpointView, LiveFlow, RefusedError
 from app.openflow.codec import LiveEntry
 from app.placement import Arrangement, place
-from app.policy import Policy
+from app.roster import Roster
+from app.rules import Rules
 from app.wire import EndpointReport
 from flows.cookie import PIPELINE, unpack
 from flows.model import EndpointKey
@@ -16,7 +17,7 @@ def endpoint_view(
     key: EndpointKey, report: EndpointReport, arrangement: Arrangement, why: str, state: str
 ) -> EndpointView:
     """One endpoint as people see it."""
-    placement = arrangement.placed.get(key) or place(arrangement.policy, key.host, report)
+    placement = arrangement.placed.get(key) or place(arrangement.rules, key.host, report)
     return EndpointView(
         key=key,
         name=report.name,
@@ -42,7 +43,7 @@ def endpoint_views(
     found = []
     for key, report in sorted(reports.items()):
         refused = arrangement.refused.get(key)
-        state, why = states[key.host] if refused is None else ("refused", refused)
+        state, why = states[key.host] if refused is None else ("refused", refused.why)
         found.append(endpoint_view(key, report, arrangement, why, state))
     return found
 
@@ -53,12 +54,16 @@ def full_name(key: EndpointKey, reports: Mapping[EndpointKey, EndpointReport]) -
     return f"{key.host}:{name}:{key.interface}"
 
 
-def resolve(name: str, reports: Mapping[EndpointKey, EndpointReport]) -> EndpointKey:
+def resolve(name: str, reports: Roster) -> EndpointKey:
     """`web1`, `host2:web1`, `web1:eth1`, `host2:web1:eth1`, or a container's id; RefusedError 404 or 409.
 
-    A network namespace's own name has a colon in it (`netns:NAME`), so the names are tried whole.
+    A network namespace's own name has a colon in it (`netns:NAME`), so what is called may be all of it, or all but the
+    first word, the last, or both.
     """
-    found = sorted(key for key, report in reports.items() if name in _names(key, report))
+    words = name.split(":")
+    called = {":".join(words[first : len(words) - last]) for first in (0, 1) for last in (0, 1)}
+    meant = {key for each in called for key in reports.called(each)}
+    found = sorted(key for key in meant if name in _names(key, reports[key]))
     if not found:
         raise RefusedError(404, "unknown-endpoint", f"there is no endpoint “{name[:80]}”: see “containet endpoints”")
     if len(found) > 1:
@@ -93,11 +98,11 @@ def live_flow(
     entry: LiveEntry,
     owners: Mapping[int, tuple[str, str]],
     reports: Mapping[EndpointKey, EndpointReport],
-    policy: Policy,
+    rules: Rules,
 ) -> LiveFlow:
     """A live flow with the reason why it is there, from its cookie; no reason if it is not ours."""
     cookie = unpack(entry.cookie)
-    kind, owner = (None, None) if cookie is None else _owner_name(cookie.owner, owners, reports, policy)
+    kind, owner = (None, None) if cookie is None else _owner_name(cookie.owner, owners, reports, rules)
     return LiveFlow(
         host=host,
         table=entry.table,
@@ -134,7 +139,7 @@ def _owner_name(
     number: int,
     owners: Mapping[int, tuple[str, str]],
     reports: Mapping[EndpointKey, EndpointReport],
-    policy: Policy,
+    rules: Rules,
 ) -> tuple[str, str | None]:
     if number == PIPELINE:
         return "pipeline", None
@@ -142,8 +147,7 @@ def _owner_name(
     if kind == "endpoint":
         name = full_name(EndpointKey(*name.split("/", 2)), reports)
     elif kind == "network":
-        named = (n for n, rule in policy.networks.items() if str(rule.segment) == name)
-        name = next(named, None) or policy.network(int(name))[0]  # without a name the vni is the vlan
+        name = rules.network_on(int(name))[0]
     return kind, name
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.api.endpoints import full_name
 from app.api.operation import Operation, operation
 from app.desk import Desk
+from app.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,12 @@ def operations(desk: Desk) -> list[Operation]:
 
     def list_networks() -> list[Network]:
         """All networks, by vlan."""
-        policy, members = desk.policy, defaultdict[int, list[str]](list)
+        rules, members = Rules.of(desk.policy), defaultdict[int, list[str]](list)
         for view in desk.endpoints():
             members[view.vlan].append(full_name(view))
         found = []
-        for vlan in sorted(members.keys() | {rule.vlan for rule in policy.networks.values()}):
-            name, rule = policy.network(vlan)
+        for vlan in sorted(members.keys() | {rule.vlan for rule in rules.networks.values()}):
+            name, rule = rules.network(vlan)
             found.append(
                 Network(
                     name=name,

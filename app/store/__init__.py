@@ -1,10 +1,10 @@
 """Where policy, ids and what the hosts last said are kept, so that a killed controller comes back with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from app.policy import Policy
+from app.policy import Assignment, Policy
 from app.wire import EndpointReport, HostUp
 from flows.model import EndpointKey
 
@@ -27,6 +27,9 @@ class Store(Protocol):
 
     def keep_policy(self, policy: Policy) -> None:
         """Replace the policy."""
+
+    def keep_heads(self, heads: Sequence[Assignment]) -> None:
+        """These assignments go first, in place of those with the same match."""
 
     def generation(self) -> int:
         """The number of the newest intent."""

@@ -4,13 +4,14 @@
 never half of a change (https://sqlite.org/pragma.html#pragma_synchronous).
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.policy import Policy
+from pydantic import BaseModel
+
+from app.policy import Assignment, NetworkRule, Policy
 from app.store import KeptEndpoint
 from app.wire import EndpointReport, HostUp
 from flows.model import EndpointKey
@@ -33,6 +34,11 @@ MIGRATIONS = (
         PRIMARY KEY (host, meter), UNIQUE (host, container, interface, direction)
     ) STRICT;
     """,
+    """
+    CREATE TABLE network (name TEXT PRIMARY KEY, rule TEXT NOT NULL) STRICT;
+    CREATE TABLE assignment (rank INTEGER PRIMARY KEY, match TEXT NOT NULL, rule TEXT NOT NULL) STRICT;
+    CREATE INDEX assignment_match ON assignment (match);
+    """,
 )
 
 
@@ -51,9 +57,10 @@ class SqliteStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._migrate(path)
+            self._depth = 0
+            self._split_policy()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the state file {path} cannot be used: {error}") from error
-        self._depth = 0
 
     def _migrate(self, path: str) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -64,6 +71,13 @@ class SqliteStore:
             )
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+
+    def _split_policy(self) -> None:
+        """The first schema kept the policy as one document."""
+        with self.writing():
+            if document := self._fact("policy", ""):
+                self.keep_policy(Policy.model_validate_json(document))
+                self._db.execute("DELETE FROM fact WHERE name = 'policy'")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -88,11 +102,31 @@ class SqliteStore:
 
     def policy(self) -> Policy:
         """The policy, empty at first."""
-        return Policy.model_validate(json.loads(self._fact("policy", "{}")))
+        networks = self._db.execute("SELECT name, rule FROM network ORDER BY rowid")
+        assign = self._db.execute("SELECT rule FROM assignment ORDER BY rank")
+        return Policy(
+            networks={name: NetworkRule.model_validate_json(rule) for name, rule in networks},
+            assign=tuple(Assignment.model_validate_json(rule) for (rule,) in assign),
+        )
 
     def keep_policy(self, policy: Policy) -> None:
         """Replace the policy."""
-        self._keep_fact("policy", json.dumps(policy.as_json()))
+        networks = [(name, _json(rule)) for name, rule in policy.networks.items()]
+        assign = [(rank, _json(rule.match), _json(rule)) for rank, rule in enumerate(policy.assign)]
+        with self.writing():
+            self._db.execute("DELETE FROM network")
+            self._db.execute("DELETE FROM assignment")
+            self._db.executemany("INSERT INTO network (name, rule) VALUES (?, ?)", networks)
+            self._db.executemany("INSERT INTO assignment VALUES (?, ?, ?)", assign)
+
+    def keep_heads(self, heads: Sequence[Assignment]) -> None:
+        """These assignments go first, in place of those with the same match."""
+        with self.writing():
+            self._db.executemany("DELETE FROM assignment WHERE match = ?", [(_json(head.match),) for head in heads])
+            self._db.executemany(
+                "INSERT INTO assignment SELECT coalesce(min(rank), 0) - 1, ?, ? FROM assignment",
+                [(_json(head.match), _json(head)) for head in reversed(heads)],
+            )
 
     def generation(self) -> int:
         """The number of the newest intent."""
@@ -192,3 +226,8 @@ class SqliteStore:
 
     def _keep_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+
+def _json(part: BaseModel) -> str:
+    """The same text for the same value."""
+    return part.model_dump_json(exclude_none=True)

@@ -2,7 +2,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from app.policy import Assignment, Match, Policy
+from app.policy import Match, Policy
 
 WRITTEN = """
 networks:
@@ -18,17 +18,6 @@ def test_what_people_wrote_is_given_back() -> None:
     assert POLICY.as_json() == yaml.safe_load(WRITTEN)
 
 
-def test_the_first_assignment_that_matches_decides() -> None:
-    first = POLICY.assignment("web1", "h1", "eth0", {"tier": "db"})
-    second = POLICY.assignment("other", "h1", "eth0", {"tier": "db"})
-
-    assert first is not None
-    assert (first.vlan, first.up) == (10, "10mbit")
-    assert second is not None
-    assert second.vlan == 20
-    assert POLICY.assignment("other", "h1", "eth0", {"tier": "web"}) is None
-
-
 @pytest.mark.parametrize(
     ("match", "holds"),
     [
@@ -42,22 +31,6 @@ def test_the_first_assignment_that_matches_decides() -> None:
 )
 def test_all_that_a_match_says_must_hold(match: dict[str, str], holds: bool) -> None:
     assert Match.model_validate(match).holds("web1", "h1", "eth0", {"tier": "db"}) is holds
-
-
-def test_a_vlan_that_no_policy_names_is_a_network_of_its_own() -> None:
-    name, rule = POLICY.network(20)
-
-    assert (name, rule.segment, rule.subnet) == ("vlan20", 20, None)
-    assert POLICY.network(1)[0] == "default"
-    assert POLICY.network(10)[0] == "blue"
-
-
-def test_a_new_head_goes_before_and_replaces_its_like() -> None:
-    head = Assignment(match=Match(name="web1"), vlan=30)
-
-    after = POLICY.with_head([head])
-
-    assert [rule.vlan for rule in after.assign] == [30, 20]
 
 
 @pytest.mark.parametrize(

@@ -136,14 +136,14 @@ def test_the_same_address_may_be_in_two_vlans(registry: Registry) -> None:
 
 def test_a_move_to_another_subnet_is_refused_and_changes_nothing(registry: Registry) -> None:
     registry.endpoint_up(key(100), report(100))
-    before, policy = registry.snapshot(), registry.policy
+    before, policy = registry.snapshot(), registry.rules.policy
     moved = Policy.model_validate(POLICY.as_json() | {"assign": [{"match": {"name": "web100"}, "vlan": 20}]})
 
     with pytest.raises(RefusedError, match=r"web100 has 172.15.42.100/24.*10.0.0.0/24"):
         registry.replace_policy(moved)
 
     assert alike(registry.snapshot(), before)
-    assert registry.policy == policy
+    assert registry.rules.policy == policy
 
 
 def test_an_endpoint_that_another_host_has_is_refused_until_that_one_goes(registry: Registry) -> None:

@@ -1,11 +1,12 @@
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from app.policy import Policy
+from app.policy import Assignment, Match, Policy
 from app.store import Store
-from app.store.sqlite import SqliteStore, StoreError
+from app.store.sqlite import MIGRATIONS, SqliteStore, StoreError
 from app.wire import EndpointReport
 from flows.model import EndpointKey
 
@@ -30,6 +31,26 @@ def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
     assert again.endpoints() == {WEB1: (REPORT, 10)}
     assert again.owner("endpoint", str(WEB1)) == owner
     assert again.meter(WEB1, "up") == meter
+
+
+def test_a_policy_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
+    document = {
+        "networks": {"green": {"vlan": 20, "vni": 4020}, "blue": {"vlan": 10}},
+        "assign": [{"match": {"name": "wöb", "host": "h1"}, "vlan": 10}, {"match": {"label": "a=b"}, "up": "1mbit"}],
+    }
+    path = str(tmp_path / "state.db")
+    db = sqlite3.connect(path)
+    db.executescript(MIGRATIONS[0])
+    db.execute("INSERT INTO fact VALUES ('policy', ?)", (json.dumps(document),))
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+
+    store = SqliteStore(path)
+    assert store.policy().as_json() == document
+
+    head = Assignment(match=Match(name="wöb", host="h1"), vlan=30)
+    store.keep_heads([head])
+    assert store.policy().assign == (head, Policy.model_validate(document).assign[1])
 
 
 def test_a_write_that_fails_leaves_nothing() -> None:

@@ -5,6 +5,8 @@ import pytest
 from app.desk import RefusedError
 from app.openflow.codec import LiveEntry
 from app.policy import Policy
+from app.roster import Roster
+from app.rules import Rules
 from app.views import full_name, is_for, live_flow, resolve, said
 from app.wire import EndpointReport
 from flows.cookie import PIPELINE, Feature, pack
@@ -20,13 +22,15 @@ WEB1_SECOND = EndpointKey("h1", "aaa", "eth1")
 WEB2 = EndpointKey("h1", "bbb", "eth0")
 TWIN = EndpointKey("h2", "ccc", "eth0")
 SPACE = EndpointKey("h2", "netns:probe", "eth0")
-REPORTS = {
-    WEB1: report("aaa", "eth0", "web1"),
-    WEB1_SECOND: report("aaa", "eth1", "web1"),
-    WEB2: report("bbb", "eth0", "web2"),
-    TWIN: report("ccc", "eth0", "web2"),
-    SPACE: report("netns:probe", "eth0", "netns:probe"),
-}
+REPORTS = Roster(
+    {
+        WEB1: report("aaa", "eth0", "web1"),
+        WEB1_SECOND: report("aaa", "eth1", "web1"),
+        WEB2: report("bbb", "eth0", "web2"),
+        TWIN: report("ccc", "eth0", "web2"),
+        SPACE: report("netns:probe", "eth0", "netns:probe"),
+    }.items()
+)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +81,14 @@ def test_why_a_flow_is_there(owner: int, kind: str, name: str | None) -> None:
     policy = Policy.model_validate({"networks": {"blue": {"vlan": 10, "vni": 5010}}})
     entry = LiveEntry(60, 100, "", "drop", pack(Feature.L2, owner), 0, 0, 0.0, None)
 
-    flow = live_flow("h1", entry, owners, REPORTS, policy)
+    flow = live_flow("h1", entry, owners, REPORTS, Rules.of(policy))
 
     assert (flow.feature, flow.owner_kind, flow.owner) == ("l2", kind, name)
     assert is_for(entry.cookie, owner)
 
 
 def test_a_flow_of_somebody_else_has_no_reason() -> None:
-    flow = live_flow("h1", LiveEntry(0, 1, "", "drop", 7, 0, 0, 0.0, None), {}, REPORTS, Policy())
+    flow = live_flow("h1", LiveEntry(0, 1, "", "drop", 7, 0, 0, 0.0, None), {}, REPORTS, Rules.of(Policy()))
 
     assert (flow.feature, flow.owner_kind, flow.owner) == (None, None, None)
 

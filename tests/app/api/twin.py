@@ -8,6 +8,7 @@ from types import MappingProxyType
 from app.desk import Change, Desk, EndpointView, Happening, HostView, Kind, LiveFlow, RefusedError
 from app.events import Events
 from app.policy import Assignment, Match, Policy
+from app.rules import Rules
 from app.wire import (
     Admission,
     Ask,
@@ -137,6 +138,7 @@ class Twin:
         return self._changed()
 
     def preview(self, policy: Policy) -> Sequence[Mapping[str, object]]:
+        rules = Rules.of(policy)
         return [
             {
                 "endpoint": f"{view.key.host}:{view.name}:{view.key.interface}",
@@ -145,14 +147,14 @@ class Twin:
                 "to": to,
             }
             for view in self.endpoints()
-            if (rule := policy.assignment(view.name, view.key.host, view.key.interface, view.labels)) is not None
+            if (rule := rules.assignment(view.name, view.key.host, view.key.interface, view.labels)) is not None
             and (to := rule.vlan) not in (None, view.vlan)
         ]
 
     def assign(self, names: Sequence[str], change: Change) -> Outcome:
         keys = [self.resolve(name) for name in names]
         views = {view.key: view for view in self.endpoints()}
-        self.policy = self.policy.with_head(
+        heads = [
             Assignment(
                 match=Match(name=views[key].name, host=key.host, interface=key.interface),
                 vlan=change.vlan,
@@ -160,7 +162,8 @@ class Twin:
                 down=change.down,
             )
             for key in keys
-        )
+        ]
+        self.policy = Rules.of(self.policy).with_heads(heads).policy
         return self._changed()
 
     def forget_host(self, name: str) -> Outcome:
@@ -234,14 +237,14 @@ class Twin:
         return Outcome(generation=self.generation, pending=self.away)
 
     def _view(self, key: EndpointKey, report: EndpointReport) -> EndpointView:
-        rule = self.policy.assignment(report.name, key.host, key.interface, report.labels)
+        rule = Rules.of(self.policy).assignment(report.name, key.host, key.interface, report.labels)
         vlan = (rule and rule.vlan) or report.vlan or 1
         return EndpointView(
             key=key,
             name=report.name,
             mac=report.mac,
             address=None if report.address is None else str(report.address),
-            network=self.policy.network(vlan)[0],
+            network=Rules.of(self.policy).network(vlan)[0],
             vlan=vlan,
             up=(rule and rule.up) or format_rate(report.up_kbps),
             down=(rule and rule.down) or format_rate(report.down_kbps),

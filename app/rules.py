@@ -1,0 +1,83 @@
+"""Policy as it applies: found by what an endpoint is, at a price that does not grow with the document.
+
+A value: a change makes another one. The first assignment that matches decides; what it leaves out, `connect` said.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from app.policy import Assignment, Match, NetworkRule, Policy, unnamed
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A policy document, indexed. Ranks tell which assignment comes first; a new head gets one below all."""
+
+    networks: Mapping[str, NetworkRule]
+    ranked: Mapping[int, Assignment]
+    by_match: Mapping[Match, tuple[int, ...]]
+    by_name: Mapping[str | None, tuple[int, ...]]  # None: those that say no name
+    by_vlan: Mapping[int, str]
+    by_segment: Mapping[int, str]
+    lowest: int = 0  # no rank is lower
+
+    @classmethod
+    def of(cls, policy: Policy) -> "Rules":
+        """The rules of this document."""
+        by_match: dict[Match, tuple[int, ...]] = {}
+        by_name: dict[str | None, list[int]] = {}
+        for rank, rule in enumerate(policy.assign):
+            by_match[rule.match] = (*by_match.get(rule.match, ()), rank)
+            by_name.setdefault(rule.match.name, []).append(rank)
+        return cls(
+            networks=policy.networks,
+            ranked=dict(enumerate(policy.assign)),
+            by_match=by_match,
+            by_name={name: tuple(ranks) for name, ranks in by_name.items()},
+            by_vlan={rule.vlan: name for name, rule in policy.networks.items()},
+            by_segment={rule.segment: name for name, rule in policy.networks.items()},
+        )
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The document, as people would write it."""
+        assign = tuple(self.ranked[rank] for rank in sorted(self.ranked))
+        return Policy.model_construct(networks=dict(self.networks), assign=assign)
+
+    def __len__(self) -> int:
+        """How many assignments there are."""
+        return len(self.ranked)
+
+    def network(self, vlan: int) -> tuple[str, NetworkRule]:
+        """The name and rule of the network with this vlan; one that no policy names is a network of its own."""
+        name = self.by_vlan.get(vlan)
+        return (unnamed(vlan), NetworkRule(vlan=vlan)) if name is None else (name, self.networks[name])
+
+    def network_on(self, segment: int) -> tuple[str, NetworkRule]:
+        """The same by the number on the tunnel; without a name that is the vlan."""
+        name = self.by_segment.get(segment)
+        return self.network(segment) if name is None else (name, self.networks[name])
+
+    def assignment(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> Assignment | None:
+        """The first assignment that matches."""
+        ranks = sorted((*self.by_name.get(name, ()), *self.by_name.get(None, ())))
+        rules = (self.ranked[rank] for rank in ranks)
+        return next((rule for rule in rules if rule.match.holds(name, host, interface, labels)), None)
+
+    def with_heads(self, heads: Iterable[Assignment]) -> "Rules":
+        """These assignments first; earlier ones with the same match go."""
+        first = tuple(heads)
+        ranked, by_match, by_name = dict(self.ranked), dict(self.by_match), dict(self.by_name)
+        lowest = self.lowest - len(first)
+        for head in first:
+            gone = by_match.pop(head.match, ())
+            name = head.match.name
+            by_name[name] = tuple(rank for rank in by_name.get(name, ()) if rank not in gone)
+            for rank in gone:
+                del ranked[rank]
+        for rank, head in enumerate(first, start=lowest):
+            ranked[rank] = head
+            by_match[head.match] = (*by_match.get(head.match, ()), rank)
+            by_name[head.match.name] = tuple(sorted((*by_name[head.match.name], rank)))
+        return replace(self, ranked=ranked, by_match=by_match, by_name=by_name, lowest=lowest)
