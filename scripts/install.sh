@@ -12,6 +12,7 @@ SERVICES=(containet-controller containet-helper)
 PACKAGES=(openvswitch-switch nftables iproute2 ethtool util-linux procps kmod python3-venv busybox-static iperf3
     iputils-ping ca-certificates curl)
 TEST_PACKAGES=(vagrant shellcheck systemd openssl iptables)
+BENCH_PACKAGES=(ovn-central ovn-host openvswitch-common) # what Containet is measured beside
 
 usage() {
     cat <<END
@@ -28,6 +29,7 @@ links in $BIN, and systemd units where systemd runs. Run it again to upgrade; wh
   --controller-url URL    where the host finds the controller (http://127.0.0.1:8080)
   --packages              install the distribution packages and nothing else
   --test-packages         the same, with those that the tests need
+  --bench-packages        the same, with those that the benchmarks need
   --uninstall             take everything away again but the distribution packages
   --help                  show this
 
@@ -187,6 +189,7 @@ while (($#)); do
         --controller) controller=yes ;;
         --packages) mode=packages ;;
         --test-packages) mode='test' ;;
+        --bench-packages) mode=bench ;;
         --uninstall) mode=uninstall ;;
         --help | -h)
             usage
@@ -215,6 +218,7 @@ done
 case $mode in
     packages) install_packages "${PACKAGES[@]}" ;;
     test) install_packages "${PACKAGES[@]}" "${TEST_PACKAGES[@]}" ;;
+    bench) install_packages "${PACKAGES[@]}" "${BENCH_PACKAGES[@]}" ;;
     uninstall) uninstall ;;
     all) install_all ;;
 esac

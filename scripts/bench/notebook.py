@@ -1,11 +1,13 @@
 """Where a benchmark writes down what it reads, one reading after the other."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from scripts.bench.figures import Figure
 
 Key = tuple[str, str, str, str]
+SAY_S = 5.0
 
 
 @dataclass
@@ -20,6 +22,15 @@ class Notebook:
     def rounds(self, wanted: int) -> int:
         """How often, if a full run does it so often."""
         return min(wanted, 2) if self.quick else wanted
+
+    def each(self, wanted: int, what: str) -> Iterator[int]:
+        """So many rounds of this; who waits hears of it from time to time."""
+        rounds, said = self.rounds(wanted), 0.0
+        for number in range(rounds):
+            if time.monotonic() - said > SAY_S:
+                said = time.monotonic()
+                self.say(f"{what}: round {number + 1} of {rounds}")
+            yield number
 
     def add(self, peer: str, measure: str, unit: str, value: float, case: str = "") -> None:
         """One reading."""

@@ -1,10 +1,10 @@
 """Where a peer is measured: a lab of its own, whose hosts nobody but the peer uses; with a shell on each."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from scripts.bench.api import free_port
 from scripts.bench.shell import Shell
 from scripts.lab import Lab, Machine, down, up
 from scripts.lab.underlay import greet
@@ -51,15 +51,9 @@ def place(peer: str, *, bare: bool = False) -> Iterator[Place]:
     name = f"b-{peer[:9]}"
     with ExitStack() as undo:
         undo.callback(down, name)
-        up(name, HOSTS, "vxlan", _free_port(), _free_port(), bare=bare)
+        up(name, HOSTS, "vxlan", free_port(), free_port(), bare=bare)
         lab = Lab.open(name)
         for host in lab.hosts:
             greet(lab.plan, host)
         shells = {host.name: undo.enter_context(Shell(host)) for host in lab.hosts}
         yield Place(lab, shells)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

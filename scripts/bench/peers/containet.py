@@ -1,34 +1,10 @@
 """Containet itself: the helper's API on its socket, and the controller's over TCP."""
 
-import json
 from collections.abc import Sequence
-from http.client import HTTPConnection
-from typing import Any
 
+from scripts.bench.api import Api
 from scripts.bench.place import Place
-from scripts.cli.client import UnixConnection
-from scripts.lab import LabError
 from scripts.lab.measure import Box
-
-CALL_S = 120.0
-
-
-class Api:
-    """JSON over one kept connection."""
-
-    def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-        connection.timeout = CALL_S
-
-    def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer; LabError for anything that is not wholly done, 202 among it."""
-        said = None if body is None else json.dumps(body)
-        self._connection.request(method, path, said, {"Content-Type": "application/json"} if said else {})
-        answer = self._connection.getresponse()
-        text = answer.read().decode()
-        if answer.status != 200:
-            raise LabError(f"{method} {path} was answered {answer.status}: {text[:1000]}")
-        return json.loads(text)
 
 
 class Containet:
@@ -39,14 +15,13 @@ class Containet:
     def __init__(self, place: Place) -> None:
         self.place, self.hosts = place, place.hosts
         self._helpers = {
-            host.name: Api(UnixConnection(str(host.directory / "run/containet/helper.sock")))
-            for host in place.lab.hosts
+            host.name: Api.on(str(host.directory / "run/containet/helper.sock")) for host in place.lab.hosts
         }
 
     @property
     def _controller(self) -> Api:
         """A new connection: one that was kept would not survive the controller's end."""
-        return Api(HTTPConnection("127.0.0.1", self.place.lab.plan.port))
+        return Api.at(self.place.lab.plan.port)
 
     def attach(self, box: Box, address: str, vlan: int) -> None:
         """POST /v1/connect to the host's helper."""
