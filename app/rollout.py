@@ -167,6 +167,7 @@ class Rollout:
         self._told = self.current
         for station in self._stations.values():
             if not station.behind:
+                station.has = self.current  # for what it has not been given does not concern it
                 station.stands = max(station.stands, target.generation)
         self.tell()
         return not same(before, step) or self.target is not target

@@ -1,19 +1,18 @@
 """What differs between two intents, at the cost of what differs: an intent made from another remembers that.
 
-The way from one to the other is looked for by `Intent.origin`; where there is none (two intents that have nothing to do
-with each other) all endpoints are compared.
+Who may differ is known by `Intent.kin`; where the two have nothing to do with each other all endpoints are compared.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
+from functools import lru_cache
 from typing import TypeVar
 
 from flows.model import EndpointKey, Intent
 
 K = TypeVar("K")
 
-LONGEST_WAY = 64  # intents followed back before all is compared
+REMEMBERED = 16  # the same few pairs are asked for again and again in one step of a transition
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Delta:
         return bool(self.endpoints or self.networks or self.hosts or self.links)
 
 
+@lru_cache(REMEMBERED)
 def delta(one: Intent, other: Intent) -> Delta:
     """What differs."""
     suspects = _between(one, other)
@@ -56,29 +56,14 @@ def _differing(one: Mapping[K, object], other: Mapping[K, object]) -> frozenset[
 
 
 def _between(one: Intent, other: Intent) -> frozenset[EndpointKey] | None:
-    """All that any step on the way from the one to the other changed; None if no way is known.
-
-    Both ways back are gone side by side, so the price is that of the way between them.
-    """
-    ways = _back(one), _back(other)
-    seen: tuple[dict[Intent, frozenset[EndpointKey]], ...] = ({}, {})
-    for steps in zip_longest(*ways):
-        for mine, theirs, step in zip(seen, reversed(seen), steps, strict=True):
-            if step is not None:
-                ancestor, changed = step
-                mine[ancestor] = changed
-                if ancestor in theirs:
-                    return changed | theirs[ancestor]
-    return None
-
-
-def _back(intent: Intent) -> Iterator[tuple[Intent, frozenset[EndpointKey]]]:
-    """The intent and those that it was made from, each with all that may differ since."""
-    changed: frozenset[EndpointKey] = frozenset()
-    yield intent, changed
-    for _ in range(LONGEST_WAY):
-        if intent.origin is None or (before := intent.origin.intent()) is None:
-            return
-        changed |= intent.origin.changed
-        intent = before
-        yield intent, changed
+    """All that any step on the way from the one to the other changed; None if no way is known."""
+    if one is other:
+        return frozenset()
+    direct = one.kin.get(other.serial, other.kin.get(one.serial))
+    if direct is not None:
+        return direct
+    common = one.kin.keys() & other.kin.keys()
+    if not common:
+        return None
+    newest = max(common)
+    return one.kin[newest] | other.kin[newest]

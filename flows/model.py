@@ -1,15 +1,15 @@
 """What there is: hosts, networks, endpoints, and the intent that holds them. Frozen values, standard library only."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from heapq import merge
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from itertools import chain, count
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
-from weakref import ref
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 DEFAULT_VLAN = 1
 LOWEST_VLAN, HIGHEST_VLAN = 1, 4094
@@ -125,19 +125,46 @@ class Endpoint:
         return self.role is not Role.GATEWAY or self.key.host == host
 
 
+class Endpoints(Mapping[EndpointKey, Endpoint]):
+    """Endpoints by key. By host inside, so that one with a few changes shares all other hosts with the one before."""
+
+    __slots__ = ("_hosts",)
+
+    def __init__(self, endpoints: Mapping[EndpointKey, Endpoint] = MappingProxyType({})) -> None:
+        self._hosts: Mapping[str, Mapping[EndpointKey, Endpoint]] = {}
+        self._hosts = self.changed(endpoints)._hosts
+
+    def __getitem__(self, key: EndpointKey) -> Endpoint:
+        return self._hosts[key.host][key]
+
+    def __iter__(self) -> Iterator[EndpointKey]:
+        return chain.from_iterable(self._hosts.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._hosts.values()))
+
+    def changed(self, endpoints: Mapping[EndpointKey, Endpoint | None]) -> "Endpoints":
+        """The same, but with these endpoints so; None: gone."""
+        hosts = dict(self._hosts)
+        copied: dict[str, dict[EndpointKey, Endpoint]] = {}
+        for key, endpoint in endpoints.items():
+            if key.host not in copied:
+                hosts[key.host] = copied[key.host] = dict(hosts.get(key.host, {}))
+            if endpoint is None:
+                copied[key.host].pop(key, None)
+            else:
+                copied[key.host][key] = endpoint
+        made = Endpoints.__new__(Endpoints)
+        made._hosts = hosts
+        return made
+
+
 class Link(NamedTuple):
     """An edge between two hosts, `a` before `b` by name."""
 
     a: str
     b: str
     tunnel: Tunnel
-
-
-class Origin(NamedTuple):
-    """Which intent another was made from, as long as that is remembered, and which endpoints may differ."""
-
-    intent: "ref[Intent]"
-    changed: frozenset[EndpointKey]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +174,16 @@ class Intent:
     Two are compared by `flows.delta` and `flows.transition.same`: comparing ten thousand endpoints is seldom meant.
     """
 
+    MOST_KIN: ClassVar = 32
+
     generation: int = 0
     hosts: Mapping[str, Host] = field(default_factory=dict)
     networks: Mapping[int, Network] = field(default_factory=dict)  # by vni
     endpoints: Mapping[EndpointKey, Endpoint] = field(default_factory=dict)
     links: frozenset[Link] = frozenset()
-    origin: Origin | None = field(default=None, repr=False)
+    serial: int = field(default_factory=count().__next__, init=False, repr=False)  # tells one from any other
+    # By serial: intents that this one comes from, however far back, and the endpoints that may differ.
+    kin: Mapping[int, frozenset[EndpointKey]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def members(self) -> Mapping[int, tuple[Endpoint, ...]]:
@@ -168,24 +199,42 @@ class Intent:
         """The segments that have a member on this host: the ones that are compiled for it."""
         return tuple(sorted({segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}))
 
-    def changed(self, endpoints: Mapping[EndpointKey, Endpoint | None], **others: Any) -> "Intent":
+    def serves(self, host: str, segment: int) -> bool:
+        """Whether the segment has a member on this host."""
+        return any(endpoint.key.host == host for endpoint in self.members.get(segment, ()))
+
+    def changed(
+        self,
+        endpoints: Mapping[EndpointKey, Endpoint | None],
+        beside: "tuple[Intent, Iterable[EndpointKey]] | None" = None,
+        **others: Any,
+    ) -> "Intent":
         """The same, but with these endpoints so (None: gone) and other fields as they are given.
 
-        What is known of this one is carried over, so the price is that of what changes.
+        What is known of this one is carried over, so the price is that of what changes. `beside`: another intent, and
+        the endpoints that may differ between that and the one that is made.
         """
-        merged = dict(self.endpoints)
-        for key, endpoint in endpoints.items():
-            if endpoint is None:
-                merged.pop(key, None)
-            else:
-                merged[key] = endpoint
-        made = replace(self, endpoints=merged, origin=Origin(ref(self), frozenset(endpoints)), **others)
+        known = self.endpoints if isinstance(self.endpoints, Endpoints) else Endpoints(self.endpoints)
+        merged = known.changed(endpoints)
+        made = replace(self, endpoints=merged, **others)
         now = {key: merged[key] for key in sorted(endpoints) if key in merged}
         was = {key: self.endpoints[key] for key in endpoints if key in self.endpoints}
         # cached_property keeps its value in the instance's dict: there it is found instead of being made anew.
         for name, groups in (("members", lambda end: end.receives), ("local", lambda end: (end.key.host,))):
             made.__dict__[name] = _regrouped(getattr(self, name), was, now, groups)
+        made.__dict__["kin"] = _kin((self, endpoints), *([beside] if beside else []))
         return made
+
+
+def _kin(*nearest: tuple[Intent, Iterable[EndpointKey]]) -> Mapping[int, frozenset[EndpointKey]]:
+    """Those that are nearest and their kin: the newest of them."""
+    found: dict[int, frozenset[EndpointKey]] = {}
+    for intent, differing in nearest:
+        own = frozenset(differing)
+        for serial, more in ((intent.serial, frozenset()), *intent.kin.items()):
+            if serial not in found:
+                found[serial] = own | more
+    return {serial: found[serial] for serial in sorted(found, reverse=True)[: Intent.MOST_KIN]}
 
 
 def _grouped(

@@ -90,7 +90,6 @@ def _whole(intent: Intent, host: str) -> _Part:
 
 def _differing(before: Intent, after: Intent, host: str) -> _Part:
     changed = delta(before, after)
-    serves = [frozenset(intent.segments(host)) for intent in (before, after)]
     near = _near(before, after, host, changed)
     ends = [
         end
@@ -102,9 +101,10 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     ]
     members = {(segment, end.key) for end in ends for segment in end.receives}
     segments = {segment for segment, _ in members} | changed.networks
-    for segment in serves[0] ^ serves[1]:  # first member here, or last
-        for intent in (before, after):
-            members.update((segment, end.key) for end in intent.members.get(segment, ()))
+    for segment in {segment for segment, key in members if key.host == host}:
+        if before.serves(host, segment) != after.serves(host, segment):  # first member here, or last
+            for intent in (before, after):
+                members.update((segment, end.key) for end in intent.members.get(segment, ()))
     return _Part(
         bridge=bool(near),
         locals=frozenset(key for key in changed.endpoints if key.host == host),
@@ -136,7 +136,8 @@ def _flows(intent: Intent, here: Host, local: Iterable[Endpoint], part: _Part) -
     for endpoint in local:
         for of_local in OF_LOCAL:
             yield from of_local(endpoint)
-    served = set(intent.segments(here.name))
+    concerned = part.segments.union(segment for segment, _ in part.members)
+    served = {segment for segment in concerned if intent.serves(here.name, segment)}
     for segment, key in sorted(part.members):
         member = intent.endpoints.get(key)
         if member is not None and segment in served and segment in member.receives:

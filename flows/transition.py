@@ -84,6 +84,7 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
     spoken = {segment for end in step.values() if end is not None for segment in end.receives}
     return current.changed(
         step,
+        beside=(target, [key for key in differing if step[key] != target.endpoints.get(key)]),
         generation=target.generation,
         hosts=target.hosts,
         links=target.links,
@@ -155,7 +156,10 @@ def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int,
     """The networks of a step: those that are wanted, and those that somebody is still in."""
     old = {vni: network for vni, network in current.networks.items() if vni not in target.networks and vni in spoken}
     detours = {vni: Network(PIPELINE, "detour", 0, vni) for vni in spoken if vni in DETOURS}
-    return {**old, **detours, **target.networks} if old or detours else target.networks
+    if not old and not detours:
+        return target.networks
+    made = {**old, **detours, **target.networks}
+    return current.networks if made == current.networks else made  # the same value is seen to be the same at once
 
 
 def _journeys(current: Intent, target: Intent, differing: Set[EndpointKey]) -> list[_Journey]:

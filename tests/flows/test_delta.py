@@ -66,7 +66,7 @@ def test_every_step_of_a_transition_is_compiled_alike_both_ways(before: Intent, 
     current, target = before, successor(before, target)
     for _ in range(40):
         step = next_step(current, target)
-        check_change(current, step, replace(step, origin=None))
+        check_change(current, step, replace(step))
         current = step
     assert current is target
 
@@ -103,7 +103,7 @@ def test_a_tunnel_that_comes_changes_what_its_host_has() -> None:
     before = after.changed({}, hosts={**after.hosts, "h1": h1})
 
     assert delta(before, after).hosts == {"h1"}
-    check_change(before, after, replace(after, origin=None))
+    check_change(before, after, replace(after))
 
 
 def test_a_host_that_comes_changes_what_its_peers_have() -> None:
@@ -111,4 +111,4 @@ def test_a_host_that_comes_changes_what_its_peers_have() -> None:
     after = before.changed({}, hosts=hosts(*NAMES))
 
     assert delta(before, after).peers == {"h3"}
-    check_change(before, after, replace(after, origin=None))
+    check_change(before, after, replace(after))
