@@ -38,6 +38,13 @@ class Refusal(NamedTuple):
     holder: EndpointKey | None = None
 
 
+class Before(NamedTuple):
+    """What was before a change of the rules: those, and where everybody was who is elsewhere now."""
+
+    rules: Rules
+    was: Mapping[EndpointKey, Placement | Refusal]
+
+
 def place(rules: Rules, host: str, report: EndpointReport) -> Placement:
     """The first assignment that matches, then what `connect` said, then the default network."""
     rule = None
@@ -101,10 +108,6 @@ class Claims:
         self.held[key] = tuple(claim for claim, _ in wanted)
         self.holders.update(dict.fromkeys(self.held[key], key))
 
-    def copy(self) -> "Claims":
-        """One that changes by itself."""
-        return Claims(dict(self.holders), dict(self.held))
-
     def drop(self, key: EndpointKey) -> None:
         """It needs nothing any more."""
         for claim in self.held.pop(key, ()):
@@ -137,9 +140,7 @@ class Arrangement:
         if refusal is not None:
             self.refused[key] = refusal
             return None
-        self.claims.take(key, _claims(key, placement, report))
-        self.placed[key] = placement
-        self.inhabitants[placement.segment] += 1
+        self._take(key, placement, report)
         return placement
 
     def remove(self, key: EndpointKey) -> None:
@@ -152,20 +153,42 @@ class Arrangement:
             if not self.inhabitants[placement.segment]:
                 del self.inhabitants[placement.segment]
 
-    def under(
+    def follow(
         self, rules: Rules, whom: Iterable[EndpointKey], reports: Mapping[EndpointKey, EndpointReport]
-    ) -> tuple["Arrangement", tuple[EndpointKey, ...]]:
-        """Where everybody would be under these rules, which differ for nobody but `whom`; and who would be elsewhere.
+    ) -> Before:
+        """Go by these rules, which differ from the present ones for nobody but `whom`. The way back, for `go_back`.
 
         They leave what they have, then take what they get in the order in which they are given.
         """
-        after = Arrangement(rules, dict(self.placed), dict(self.refused), self.inhabitants.copy(), self.claims.copy())
-        moving = tuple(key for key in whom if key in self.refused or self._moves(key, reports[key], rules))
+        moving = [key for key in whom if key in self.refused or self._moves(key, reports[key], rules)]
+        before = Before(self.rules, {key: self.placed.get(key) or self.refused[key] for key in moving})
+        self.rules = rules
         for key in moving:
-            after.remove(key)
+            self.remove(key)
         for key in moving:
-            after.put(key, reports[key], reports)
-        return after, moving
+            self.put(key, reports[key], reports)
+        return before
+
+    def go_back(self, before: Before, reports: Mapping[EndpointKey, EndpointReport]) -> None:
+        """As if these rules had never been followed."""
+        self.rules = before.rules
+        for key in before.was:
+            self.remove(key)
+        for key, was in before.was.items():
+            if isinstance(was, Refusal):
+                self.refused[key] = was
+            else:
+                self._take(key, was, reports[key])
+
+    def copy(self) -> "Arrangement":
+        """One that changes by itself."""
+        claims = Claims(dict(self.claims.holders), dict(self.claims.held))
+        return Arrangement(self.rules, dict(self.placed), dict(self.refused), self.inhabitants.copy(), claims)
+
+    def _take(self, key: EndpointKey, placement: Placement, report: EndpointReport) -> None:
+        self.claims.take(key, _claims(key, placement, report))
+        self.placed[key] = placement
+        self.inhabitants[placement.segment] += 1
 
     def _moves(self, key: EndpointKey, report: EndpointReport, rules: Rules) -> bool:
         now, then = self.placed[key], place(rules, key.host, report)

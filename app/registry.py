@@ -4,13 +4,13 @@ Only the owner touches it. `snapshot()` is what it makes of all that: the intent
 price of what has changed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.desk import RefusedError
-from app.placement import Arrangement, Placement, Refusal, arrange, place
+from app.placement import Arrangement, Before, Placement, Refusal, arrange, place
 from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
@@ -176,28 +176,26 @@ class Registry:
 
     def replace_policy(self, policy: Policy) -> None:
         """This is what people want now; RefusedError, and nothing changed, if somebody could not be where it says."""
-        arrangement, moved = self._arranged(Rules.of(policy), self.reports)
-        with self._change():
-            self._store.keep_policy(policy)
+        before = self._follow(self._arrangement, Rules.of(policy), self.reports)
+        self._keep_rules(before, lambda: self._store.keep_policy(policy))
         self._networks = {}
-        self._rearrange(arrangement, moved)
 
     def put_first(self, heads: Sequence[Assignment]) -> None:
         """These assignments go before all others, in place of those with the same match; likewise."""
-        named = {head.match.name for head in heads if head.match.name is not None}
-        nameless = any(head.match.name is None for head in heads)
-        whom = self.reports if nameless else {key for name in named for key in self.reports.called(name)}
         rules = self.rules.with_heads(heads)
         if len(rules) > MOST_RULES:
             raise RefusedError(409, "policy-full", f"a policy has at most {MOST_RULES} assignments: take some out")
-        arrangement, moved = self._arranged(rules, whom)
-        with self._change():
-            self._store.keep_heads(heads)
-        self._rearrange(arrangement, moved)
+        named = {head.match.name for head in heads if head.match.name is not None}
+        nameless = any(head.match.name is None for head in heads)
+        whom = self.reports if nameless else {key for name in named for key in self.reports.called(name)}
+        before = self._follow(self._arrangement, rules, whom)
+        self._keep_rules(before, lambda: self._store.keep_heads(heads))
 
     def preview(self, policy: Policy) -> Arrangement:
         """Where everybody would be under this policy; RefusedError if somebody could not be where it says."""
-        return self._arranged(Rules.of(policy), self.reports)[0]
+        arrangement = self._arrangement.copy()
+        self._follow(arrangement, Rules.of(policy), self.reports)
+        return arrangement
 
     def keep_segments(self, segments: Iterable[tuple[EndpointKey, int]]) -> None:
         """All switches agree where these endpoints send."""
@@ -259,24 +257,29 @@ class Registry:
         placement = self._arrangement.put(key, self.reports[key], self.reports)
         self._new[key] = None if placement is None else self._endpoint(key, placement)
 
-    def _arranged(self, rules: Rules, whom: Iterable[EndpointKey]) -> tuple[Arrangement, tuple[EndpointKey, ...]]:
-        """Where everybody would be under these rules, which differ for nobody but `whom`; and who would be elsewhere.
+    def _follow(self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey]) -> Before:
+        """Arrange by these rules, which differ for nobody but `whom`.
 
-        RefusedError if somebody who is somewhere now could not be where they say.
+        RefusedError, and the arrangement is as it was, if somebody who is somewhere now could not be where they say.
         """
-        refused = self._arrangement.refused
-        placed = sorted((key for key in whom if key not in refused), key=self.owner_of)
-        again = sorted(refused, key=self.owner_of)
-        arrangement, moved = self._arrangement.under(rules, [*placed, *again], self.reports)
+        refused = tuple(arrangement.refused)
+        placed = sorted((key for key in whom if key not in arrangement.refused), key=self.owner_of)
+        before = arrangement.follow(rules, [*placed, *sorted(refused, key=self.owner_of)], self.reports)
         broken = [refusal for key, refusal in arrangement.refused.items() if key not in refused]
         if broken:
+            arrangement.go_back(before, self.reports)
             raise _refused(broken[0], errors=[refusal.why for refusal in broken])
-        return arrangement, moved
+        return before
 
-    def _rearrange(self, arrangement: Arrangement, moved: Iterable[EndpointKey]) -> None:
-        self._arrangement = arrangement
-        for key in moved:
-            placement = arrangement.placed.get(key)
+    def _keep_rules(self, before: Before, keep: Callable[[], None]) -> None:
+        try:
+            with self._change():
+                keep()
+        except BaseException:
+            self._arrangement.go_back(before, self.reports)
+            raise
+        for key in before.was:
+            placement = self._arrangement.placed.get(key)
             self._new[key] = None if placement is None else self._endpoint(key, placement)
         self._rank_refused()
 
