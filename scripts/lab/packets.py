@@ -1,9 +1,9 @@
-"""Programs that measure from within a container's network; see scripts.lab.udp for their use.
+"""Programs that measure from within a container's network; scripts.lab.udp starts this file.
 
-    python -m scripts.lab.packets send ADDRESS PORT TOKEN PPS     numbered packets at an even rate
-    python -m scripts.lab.packets receive ADDRESS PORT TOKEN      says which came, and when
-    python -m scripts.lab.packets echo ADDRESS                    when the first echo reply came
-    python -m scripts.lab.packets crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
+    packets.py send ADDRESS PORT TOKEN PPS     numbered packets at an even rate
+    packets.py receive ADDRESS PORT TOKEN      says which came, and when
+    packets.py echo ADDRESS                    when the first echo reply came
+    packets.py crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
 
 On standard output they say in lines what happens, and at the end what they saw: a line of JSON with `count`, then raw
 arrays of so many 64-bit numbers. The end of standard input ends them. Times are CLOCK_MONOTONIC, ns, which all
