@@ -40,7 +40,7 @@ from app.wire import (
     Welcome,
 )
 from flows.model import EndpointKey, Intent, Role
-from flows.transition import touched
+from flows.transition import Place, touched
 
 LOG = logging.getLogger(__name__)
 ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
@@ -62,7 +62,7 @@ class Owner:
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()
         self._lines = Lines(lambda: self._registry.mtu)
-        self._rollout = Rollout(self._registry.agreed(), self._lines, self._agree, witness=self._diary)
+        self._rollout = Rollout(self._registry.begun(), self._lines, self._begin, witness=self._diary)
         self._rollout.aim(self._intent)
         self._lines.want(self._intent, self._intent.hosts)
         self._progress = Progress(self._rollout, self._lines)
@@ -333,8 +333,8 @@ class Owner:
     def _name(self, key: EndpointKey) -> str:
         return views.full_name(key, self._registry.reports)
 
-    def _agree(self, segments: list[tuple[EndpointKey, int]]) -> None:
-        self._ask(lambda: self._registry.keep_segments(segments))
+    def _begin(self, places: Mapping[EndpointKey, Place]) -> None:
+        self._ask(lambda: self._registry.keep_step(places))
 
     def _line(self, host: str, session: int) -> Line:
         line = self._lines[self._known(host)]

@@ -6,7 +6,6 @@ price of what has changed.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.desk import RefusedError
@@ -18,6 +17,7 @@ from app.store import Store
 from app.wire import Admission, Ask, EndpointReport, HostUp
 from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
 from flows.topology import full_mesh
+from flows.transition import Place, resumed
 
 NO_OFPORT = 0xFFFFFEFF  # stands for the port of an endpoint that has none yet: no switch gives it out
 
@@ -33,7 +33,7 @@ class Registry:
         self._numbers = {owner: number for number, owner in self.owners.items()}
         self.hosts: dict[str, HostUp] = dict(store.hosts())
         kept = store.endpoints()
-        self._agreed = {key: entry.segment for key, entry in kept.items() if entry.segment is not None}
+        self._begun = {key: entry.place for key, entry in kept.items() if entry.place is not None}
         by_coming = sorted(kept, key=self.owner_of)
         self.reports = Roster((key, kept[key].report) for key in by_coming)
         self._arrangement = arrange(Rules.of(store.policy()), self.reports)
@@ -85,19 +85,13 @@ class Registry:
             self._new = {}
         return self._intent
 
-    def agreed(self) -> Intent:
-        """The same, but everybody in the segment that all switches agreed on last: where a restart goes on from."""
-        target = self.snapshot()
-        elsewhere = {
-            key: replace(endpoint, sends=self._agreed[key], receives=frozenset({self._agreed[key]}))
-            for key, endpoint in target.endpoints.items()
-            if self._agreed.get(key, endpoint.sends) != endpoint.sends
-        }
-        if not elsewhere:
-            return target
-        old = {endpoint.sends for endpoint in elsewhere.values()} - target.networks.keys()
-        networks = {vni: Network(self._owner("network", str(vni)), f"vni{vni}", 0, vni) for vni in old}
-        return target.changed(elsewhere, networks=networks | dict(target.networks))
+    def begun(self) -> Intent:
+        """The step that was begun last: where a restart goes on from."""
+
+        def network(segment: int) -> Network:
+            return Network(self._owner("network", str(segment)), f"vni{segment}", 0, segment)
+
+        return resumed(self.snapshot(), self._begun, network)
 
     # What happens
 
@@ -197,12 +191,12 @@ class Registry:
         self._follow(arrangement, Rules.of(policy), self.reports)
         return arrangement
 
-    def keep_segments(self, segments: Iterable[tuple[EndpointKey, int]]) -> None:
-        """All switches agree where these endpoints send."""
+    def keep_step(self, places: Mapping[EndpointKey, Place]) -> None:
+        """A step begins, which has these endpoints somewhere else than the one before."""
         with self._store.writing():
-            for key, segment in segments:
-                self._agreed[key] = segment
-                self._store.keep_segment(key, segment)
+            for key, place in places.items():
+                self._begun[key] = place
+                self._store.keep_place(key, place)
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched; RefusedError says why not."""
@@ -300,7 +294,7 @@ class Registry:
 
     def _forget(self, key: EndpointKey) -> None:
         self.reports.remove(key)
-        self._agreed.pop(key, None)
+        self._begun.pop(key, None)
         self._arrangement.remove(key)
         self._disown("endpoint", str(key))
         self._new[key] = None

@@ -7,7 +7,7 @@ is tried again at the next wake, at the latest after a second, and counts as awa
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from os_ken.lib import hub
 
@@ -19,7 +19,7 @@ from flows.flow import Contents, Flow
 from flows.mend import put_back
 from flows.model import EndpointKey, Intent
 from flows.pipeline import FlowConflictError, compile_bridge, compile_change
-from flows.transition import arrived, next_step, same, stale, touched
+from flows.transition import Place, arrived, inherited, next_step, same, stale, touched
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -36,22 +36,22 @@ class Rollout:
         self,
         start: Intent,
         shapers: Shapers,
-        agreed: Callable[[list[tuple[EndpointKey, int]]], None],
+        begun: Callable[[Mapping[EndpointKey, Place]], None],
         linger_s: float = LINGER_S,
         witness: Witness | None = None,
     ) -> None:
         self.current = start
         self.target = start
         self._told = start  # what the helpers were told last
-        self._kept = start  # what the store knows to be agreed
         self._shapers = shapers
-        self._agreed = agreed
+        self._begun = begun
         self._witness = witness or Nobody()
         self._stations: dict[str, Station] = {}
         self._linger_s = linger_s
         self._tidy_at: float | None = None  # when what lingers goes (monotonic)
         self._left: dict[int, float] = {}  # segment -> when somebody left it last
         self._sweeping = False
+        self._inherited = set(inherited(start))  # hosts whose caches nobody has waited for since a controller before us
         self._wake = hub.Event()
         self._news = hub.Event()
 
@@ -146,9 +146,11 @@ class Rollout:
         """One step, on all switches; whether it changed anything, so that another may follow."""
         target, before = self.target, self.current
         self._push_all()
+        self._settle_inherited()
         away = frozenset(name for name in target.hosts if not self._in_step(name))
         step = next_step(before, target, away, lingering=self._lingering())
         if not same(before, step):
+            self._begin(before, step)
             self._shapers.before(before, step)
             self.current = step
             for name in touched(before, step) & self._stations.keys():
@@ -162,7 +164,6 @@ class Rollout:
             self._tidy_at = None
         elif self._tidy_at is None:
             self._tidy_at = time.monotonic() + self._linger_s
-        self._keep_agreed()
         self._shapers.after(self._told, self.current)
         self._told = self.current
         for station in self._stations.values():
@@ -171,6 +172,22 @@ class Rollout:
                 station.stands = max(station.stands, target.generation)
         self.tell()
         return not same(before, step) or self.target is not target
+
+    def _begin(self, before: Intent, step: Intent) -> None:
+        """The store must know a step before any switch does: the next controller goes on from there."""
+        moved: dict[EndpointKey, Place] = {}
+        for key in sorted(delta(before, step).endpoints & step.endpoints.keys()):
+            was, now = before.endpoints.get(key), step.endpoints[key]
+            if was is None or (was.sends, was.receives) != (now.sends, now.receives):
+                moved[key] = Place(now.sends, now.receives)
+        if moved:
+            self._begun(moved)
+
+    def _settle_inherited(self) -> None:
+        """A controller before us may have died before it knew what these switches had cached."""
+        if hosts := {host for host in self._inherited if self._in_step(host)}:
+            self._shapers.settle(hosts, self.current)
+            self._inherited -= hosts
 
     def _lingering(self) -> bool:
         return self._tidy_at is None or time.monotonic() < self._tidy_at
@@ -270,6 +287,8 @@ class Rollout:
             desired = compile_bridge(step, host)
             installed = bridge.read()
             self._witness.found(host, bridge.foreign)
+            if station.stands < 0 and installed.flows and installed != desired:
+                self._inherited.add(host)
             found = without(installed, desired)
         else:
             known, desired = compile_change(station.has, step, host)
@@ -283,15 +302,3 @@ class Rollout:
         if station.has is None or station.leftovers != Contents() or not same(station.has, step):
             return None
         return put_back(step, host, station.spoilt.values())
-
-    def _keep_agreed(self) -> None:
-        """Who sends elsewhere now, or is new: the store must know before the old segment is closed."""
-        before, step = self._kept.endpoints, self.current
-        changed = [
-            (key, step.endpoints[key].sends)
-            for key in sorted(delta(self._kept, step).endpoints & step.endpoints.keys())
-            if key not in before or before[key].sends != step.endpoints[key].sends
-        ]
-        if changed:
-            self._agreed(changed)
-        self._kept = step

@@ -18,17 +18,25 @@ Switches cache what they decided, and follow a change of their flows a little la
 waited for after a step. Where nobody sends in the old segment any more, and nobody wants to, to close is only to tidy
 up: it may linger, and a way back is open meanwhile.
 
-Each step is an ordinary intent, compiled and compared like any other. So a controller that was killed between two
-steps goes on from what it finds, with the same code.
+Each step is an ordinary intent, compiled and compared like any other. A controller that is killed in the middle of one
+leaves some switches before it and some behind it; the next one begins with that step, with the same code.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from flows.cookie import PIPELINE
 from flows.delta import delta
 from flows.model import DETOURS, Endpoint, EndpointKey, Intent, Network
+
+
+class Place(NamedTuple):
+    """Where an endpoint is in a step."""
+
+    sends: int
+    receives: frozenset[int]
 
 
 @dataclass(frozen=True, order=True)
@@ -90,6 +98,27 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
         links=target.links,
         networks=_networks(spoken, current, target),
     )
+
+
+def resumed(target: Intent, begun: Mapping[EndpointKey, Place], network: Callable[[int], Network]) -> Intent:
+    """The step that was begun last, with all else as it is wanted now: where another controller goes on from.
+
+    Who was in no step has yet to come. `network` makes one that is not wanted any more, by its segment.
+    """
+    ends: dict[EndpointKey, Endpoint | None] = {}
+    for key, wanted in target.endpoints.items():
+        place = begun.get(key)
+        if place != (wanted.sends, wanted.receives):
+            ends[key] = None if place is None else replace(wanted, sends=place.sends, receives=place.receives)
+    spoken = {segment for end in ends.values() if end is not None for segment in end.receives}
+    old = {vni: network(vni) for vni in sorted(spoken - target.networks.keys() - set(DETOURS))}
+    return target.changed(ends, networks={**old, **_networks(spoken, target, target)}) if ends else target
+
+
+def inherited(step: Intent) -> frozenset[str]:
+    """The hosts where switches may have cached what was before this step, if it was begun and nobody knows more."""
+    crossed = {segment for end in step.endpoints.values() if len(end.receives) > 1 for segment in end.receives}
+    return frozenset(member.key.host for segment in crossed for member in step.members.get(segment, ()))
 
 
 def same(one: Intent, other: Intent) -> bool:

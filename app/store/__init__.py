@@ -7,13 +7,14 @@ from typing import NamedTuple, Protocol
 from app.policy import Assignment, Policy
 from app.wire import EndpointReport, HostUp
 from flows.model import EndpointKey
+from flows.transition import Place
 
 
 class KeptEndpoint(NamedTuple):
-    """An endpoint as its helper last reported it, and the segment that all switches agreed on last."""
+    """An endpoint as its helper last reported it, and where the step has it that was begun last (None: in none yet)."""
 
     report: EndpointReport
-    segment: int | None
+    place: Place | None
 
 
 class Store(Protocol):
@@ -50,10 +51,10 @@ class Store(Protocol):
         """All endpoints."""
 
     def keep_endpoint(self, key: EndpointKey, report: EndpointReport) -> None:
-        """Remember an endpoint; its segment stays as it is."""
+        """Remember an endpoint; its place stays as it is."""
 
-    def keep_segment(self, key: EndpointKey, segment: int) -> None:
-        """All switches agree that this endpoint sends in this segment."""
+    def keep_place(self, key: EndpointKey, place: Place) -> None:
+        """The step that begins now has this endpoint there."""
 
     def forget_endpoint(self, key: EndpointKey) -> None:
         """An endpoint is gone, with its meters; its owner id is never given out again."""

@@ -15,6 +15,7 @@ from app.policy import Assignment, NetworkRule, Policy
 from app.store import KeptEndpoint
 from app.wire import EndpointReport, HostUp
 from flows.model import EndpointKey
+from flows.transition import Place
 
 MIGRATIONS = (
     """
@@ -38,6 +39,10 @@ MIGRATIONS = (
     CREATE TABLE network (name TEXT PRIMARY KEY, rule TEXT NOT NULL) STRICT;
     CREATE TABLE assignment (rank INTEGER PRIMARY KEY, match TEXT NOT NULL, rule TEXT NOT NULL) STRICT;
     CREATE INDEX assignment_match ON assignment (match);
+    """,
+    """
+    ALTER TABLE endpoint RENAME COLUMN segment TO sends;
+    ALTER TABLE endpoint ADD COLUMN besides INTEGER;
     """,
 )
 
@@ -161,24 +166,28 @@ class SqliteStore:
 
     def endpoints(self) -> Mapping[EndpointKey, KeptEndpoint]:
         """All endpoints."""
-        rows = self._db.execute("SELECT host, container, interface, report, segment FROM endpoint ORDER BY 1, 2, 3")
+        rows = self._db.execute(
+            "SELECT host, container, interface, report, sends, besides FROM endpoint ORDER BY 1, 2, 3"
+        )
         return {
-            EndpointKey(host, container, interface): KeptEndpoint(EndpointReport.model_validate_json(text), segment)
-            for host, container, interface, text, segment in rows
+            EndpointKey(*key): KeptEndpoint(EndpointReport.model_validate_json(text), _place(sends, besides))
+            for *key, text, sends, besides in rows
         }
 
     def keep_endpoint(self, key: EndpointKey, report: EndpointReport) -> None:
-        """Remember an endpoint; its segment stays as it is."""
+        """Remember an endpoint; its place stays as it is."""
         self._db.execute(
             "INSERT INTO endpoint (host, container, interface, report) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (host, container, interface) DO UPDATE SET report = excluded.report",
             (*key, report.model_dump_json(exclude_defaults=True)),
         )
 
-    def keep_segment(self, key: EndpointKey, segment: int) -> None:
-        """All switches agree that this endpoint sends in this segment."""
+    def keep_place(self, key: EndpointKey, place: Place) -> None:
+        """The step that begins now has this endpoint there."""
+        besides = next(iter(place.receives - {place.sends}), None)  # on its way it receives in two
         self._db.execute(
-            "UPDATE endpoint SET segment = ? WHERE host = ? AND container = ? AND interface = ?", (segment, *key)
+            "UPDATE endpoint SET sends = ?, besides = ? WHERE host = ? AND container = ? AND interface = ?",
+            (place.sends, besides, *key),
         )
 
     def forget_endpoint(self, key: EndpointKey) -> None:
@@ -226,6 +235,10 @@ class SqliteStore:
 
     def _keep_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+
+def _place(sends: int | None, besides: int | None) -> Place | None:
+    return None if sends is None else Place(sends, frozenset({sends} if besides is None else {sends, besides}))
 
 
 def _json(part: BaseModel) -> str:

@@ -10,7 +10,7 @@ from app.registry import Registry
 from app.store.sqlite import SqliteStore
 from app.wire import Ask, EndpointReport, HostUp
 from flows.model import EndpointKey, Intent, Mac, Role, Tunnel
-from flows.transition import same
+from flows.transition import Place, same
 
 POLICY = Policy.model_validate(
     {
@@ -80,15 +80,17 @@ def test_a_restart_compiles_the_same(registry: Registry, store: SqliteStore) -> 
     assert again.reports == registry.reports
 
 
-def test_a_restart_goes_on_from_what_was_agreed(registry: Registry, store: SqliteStore) -> None:
+def test_a_restart_goes_on_from_the_step_that_was_begun(registry: Registry, store: SqliteStore) -> None:
     registry.endpoint_up(key(100), report(100))
-    registry.keep_segments([(key(100), 10)])
+    registry.keep_step({key(100): Place(10, frozenset({10, 11}))})
     registry.endpoint_up(key(100), report(100, vlan=11))
+    registry.endpoint_up(key(101), report(101))
 
-    agreed = Registry(store, Tunnel.VXLAN).agreed()
+    begun = Registry(store, Tunnel.VXLAN).begun()
 
-    assert agreed.endpoints[key(100)].sends == 10
-    assert agreed.networks[10].vni == 10
+    assert begun.endpoints.keys() == {key(100)}, "the other was in no step yet"
+    assert (begun.endpoints[key(100)].sends, begun.endpoints[key(100)].receives) == (10, {10, 11})
+    assert begun.networks[10].vni == 10
 
 
 @pytest.mark.parametrize(

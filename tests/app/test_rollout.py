@@ -15,8 +15,8 @@ from flows.diff import Plan, apply
 from flows.flow import Contents
 from flows.model import EndpointKey, Intent
 from flows.pipeline import compile_bridge
-from flows.transition import touched
-from tests.flows.intents import NAMES, endpoint, intent, intents, moved
+from flows.transition import Place, resumed, touched
+from tests.flows.intents import NAMES, NETWORKS, endpoint, intent, intents, moved
 
 A, B = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0")
 BEFORE = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=("h1", "h2"))
@@ -64,7 +64,7 @@ class Quiet:
 class Bench:
     rollout: Rollout
     twins: dict[str, Twin]
-    agreed: dict[EndpointKey, int]
+    begun: dict[EndpointKey, Place]
 
     def settle(self) -> None:
         for _ in range(60):
@@ -77,8 +77,8 @@ class Bench:
 
 
 def bench(start: Intent, sweep: bool = True, linger_s: float = 0.0) -> Bench:
-    agreed: dict[EndpointKey, int] = {}
-    made = Bench(Rollout(start, Quiet(), agreed.update, linger_s), {name: Twin() for name in start.hosts}, agreed)
+    begun = {key: Place(end.sends, end.receives) for key, end in start.endpoints.items()}
+    made = Bench(Rollout(start, Quiet(), begun.update, linger_s), {name: Twin() for name in start.hosts}, begun)
     if sweep:
         made.rollout.sweep()
     for name, twin in made.twins.items():
@@ -87,14 +87,14 @@ def bench(start: Intent, sweep: bool = True, linger_s: float = 0.0) -> Bench:
     return made
 
 
-def test_a_change_ends_everywhere_and_is_agreed() -> None:
+def test_a_change_ends_everywhere_and_is_kept() -> None:
     made = bench(BEFORE)
 
     made.rollout.aim(AFTER)
     made.settle()
 
     assert made.holds(AFTER)
-    assert made.agreed == {A: 20, B: 20}
+    assert made.begun == {A: (20, {20}), B: (20, {20})}
     assert all(made.rollout.stands(name, AFTER.generation) for name in AFTER.hosts)
 
 
@@ -251,6 +251,40 @@ def test_what_could_not_be_told_is_told_again() -> None:
     assert told == [frozenset({"h1"}), frozenset({"h1"})]
 
 
+def test_what_a_controller_before_it_left_in_the_caches_is_waited_for_once_and_first() -> None:
+    told: list[tuple[Set[str], frozenset[int]]] = []
+
+    class Noting(Quiet):
+        def settle(self, hosts: Set[str], step: Intent) -> None:
+            told.append((hosts, step.endpoints[A].receives))
+
+    flipped = {key: Place(20, frozenset({10, 20})) for key in (A, B)}
+    rollout = Rollout(resumed(AFTER, flipped, NETWORKS.__getitem__), Noting(), lambda _: None, linger_s=0.0)
+    rollout.aim(AFTER)
+    for name in AFTER.hosts:
+        rollout.connected(name, Twin())
+    for _ in range(3):
+        rollout.advance()
+
+    assert rollout.current is AFTER
+    assert told == [({"h1", "h2"}, {10, 20})]
+
+
+def test_where_the_first_push_changes_something_the_cache_is_waited_for() -> None:
+    told: list[Set[str]] = []
+
+    class Noting(Quiet):
+        def settle(self, hosts: Set[str], step: Intent) -> None:  # noqa: ARG002
+            told.append(hosts)
+
+    rollout = Rollout(AFTER, Noting(), lambda _: None)
+    for name, held in (("h1", BEFORE), ("h2", AFTER)):
+        rollout.connected(name, Twin(compile_bridge(held, name)))
+    rollout.advance()
+
+    assert told == [{"h1"}]
+
+
 failures = st.lists(st.sampled_from([None, None, "gone", "refused"]), max_size=4)
 segments = st.dictionaries(
     st.builds(EndpointKey, st.sampled_from(NAMES), st.sampled_from([f"c{n}" for n in range(1, 7)]), st.just("eth0")),
@@ -295,10 +329,9 @@ def test_killed_between_any_two_steps_it_goes_on_to_the_new_policy(
     made.rollout.aim(target)
     for _ in range(steps):
         made.rollout.advance()
-    agreed = {key: made.agreed.get(key, end.sends) for key, end in target.endpoints.items()}
 
-    start = moved(target, {key: segment for key, segment in agreed.items() if segment < 1000})
-    again = Bench(Rollout(start, Quiet(), made.agreed.update), made.twins, made.agreed)
+    start = resumed(target, made.begun, NETWORKS.__getitem__)
+    again = Bench(Rollout(start, Quiet(), made.begun.update, linger_s=0.0), made.twins, made.begun)
     again.rollout.aim(target)
     again.rollout.sweep()
     for name, twin in made.twins.items():

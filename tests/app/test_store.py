@@ -9,6 +9,7 @@ from app.store import Store
 from app.store.sqlite import MIGRATIONS, SqliteStore, StoreError
 from app.wire import EndpointReport
 from flows.model import EndpointKey
+from flows.transition import Place
 
 WEB1, WEB2 = EndpointKey("h1", "aaa", "eth0"), EndpointKey("h1", "bbb", "eth0")
 REPORT = EndpointReport(container="aaa", interface="eth0", name="web1", mac="02:c7:00:00:00:01", ofport=1)
@@ -21,14 +22,14 @@ def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
         store.keep_policy(Policy.model_validate({"networks": {"blue": {"vlan": 10}}}))
         store.keep_generation(7)
         store.keep_endpoint(WEB1, REPORT)
-        store.keep_segment(WEB1, 10)
+        store.keep_place(WEB1, Place(10, frozenset({10, 20})))
         owner, meter = store.owner("endpoint", str(WEB1)), store.meter(WEB1, "up")
 
     again = SqliteStore(path)  # the first is not closed: as if it had been killed
 
     assert again.policy().networks["blue"].vlan == 10
     assert again.generation() == 7
-    assert again.endpoints() == {WEB1: (REPORT, 10)}
+    assert again.endpoints() == {WEB1: (REPORT, (10, {10, 20}))}
     assert again.owner("endpoint", str(WEB1)) == owner
     assert again.meter(WEB1, "up") == meter
 
