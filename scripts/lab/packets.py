@@ -1,7 +1,9 @@
-"""Programs that measure from within a container's network; scripts.lab.udp starts this file.
+"""Programs that measure from within a container's network; scripts.lab.program starts this file.
 
     packets.py send ADDRESS PORT TOKEN PPS     numbered packets at an even rate
     packets.py receive ADDRESS PORT TOKEN      says which came, and when
+    packets.py pour ADDRESS PORT               bytes over one TCP connection, at an even rate, and their digest
+    packets.py drain ADDRESS PORT              the digest of what came, and in how many connections
     packets.py echo ADDRESS                    when the first echo reply came
     packets.py crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
 
@@ -14,6 +16,7 @@ namespaces of a machine share. Standard library only: they must start fast.
 
 import fcntl
 import gc
+import hashlib
 import json
 import os
 import select
@@ -33,9 +36,12 @@ NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh")  # of the network that one is in, 
 SIZE = 64  # bytes of payload
 GREETING = (1 << 64) - 1
 QUIET_S = 0.5  # with nothing for so long after the stream's end, nothing comes any more
+POUR = 16 << 10  # bytes of a TCP connection in a batch: 131 Mbit/s
+SILENT_S = 15.0  # a TCP connection over which nothing goes for so long is dead
 BUFFER = 64 << 20  # bytes: some 80,000 small packets, eight seconds of a common stream
 SO_NO_CHECK, SO_RCVBUFFORCE, SO_MEMINFO = 11, 33, 55  # asm-generic/socket.h
 MEMINFO_DROPS = 8  # linux/sock_diag.h: what the kernel dropped at a socket
+TOTAL_RETRANS = 100  # where linux/tcp.h has tcpi_total_retrans: segments that were sent again
 SIOCGIFHWADDR, SIOCGIFADDR = 0x8927, 0x8915
 SWEEP_S = 2.0  # for all of a crowd: a cached flow that is not used for 10 s goes (other_config:max-idle)
 PACKET = struct.Struct("!8sQ")
@@ -46,8 +52,8 @@ def _told(seconds: float) -> bytes | None:
     return os.read(0, 64) if select.select([0], [], [], seconds)[0] else None
 
 
-def _report(about: dict[str, int], *arrays: "array[int]") -> None:
-    sys.stdout.buffer.write(json.dumps(about).encode() + b"\n" + b"".join(a.tobytes() for a in arrays))
+def _report(about: dict[str, int], *arrays: "array[int] | bytes") -> None:
+    sys.stdout.buffer.write(json.dumps(about).encode() + b"\n" + b"".join(map(bytes, arrays)))
     sys.stdout.buffer.flush()
 
 
@@ -110,6 +116,40 @@ def receive(address: str, port: int, token: bytes) -> None:
                 continue
         dropped = struct.unpack("=9I", into.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[MEMINFO_DROPS]
     _report({"count": len(numbers), "dropped": dropped}, numbers, at)
+
+
+def pour(address: str, port: int) -> None:
+    """Random bytes over one connection, batch by batch, until told to end."""
+    digest, count = hashlib.sha256(), 0
+    with socket.create_connection((address, port), SILENT_S) as out:
+        while _told(BATCH_S) != b"":
+            batch = os.urandom(POUR)
+            out.sendall(batch)
+            digest.update(batch)
+            count += len(batch)
+        out.shutdown(socket.SHUT_WR)
+        out.recv(1)  # the other end closes when it has all
+        (again,) = struct.unpack_from("=I", out.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), TOTAL_RETRANS)
+    _report({"count": count, "again": again}, digest.digest())
+
+
+def drain(address: str, port: int) -> None:
+    """Take all of the first connection; nobody may come by another."""
+    digest, count, longest_us = hashlib.sha256(), 0, 0
+    with socket.create_server((address, port), family=_family(address)) as listener:
+        print("ready", flush=True)
+        into, _ = listener.accept()
+        with into:
+            print("greeted", flush=True)
+            into.settimeout(SILENT_S)
+            last = time.monotonic_ns()
+            while data := into.recv(1 << 16):
+                now = time.monotonic_ns()
+                longest_us, last = max(longest_us, (now - last) // 1000), now
+                digest.update(data)
+                count += len(data)
+        others = len(select.select([listener.fileno()], [], [], 0)[0])
+    _report({"count": count, "longest_us": longest_us, "others": others}, digest.digest())
 
 
 def _checksum(data: bytes) -> bytes:
@@ -179,6 +219,10 @@ def main(words: list[str]) -> None:
             send(address, int(port), bytes.fromhex(token), int(pps))
         case ["receive", address, port, token]:
             receive(address, int(port), bytes.fromhex(token))
+        case ["pour", address, port]:
+            pour(address, int(port))
+        case ["drain", address, port]:
+            drain(address, int(port))
         case ["echo", address]:
             echo(address)
         case ["crowd", interface, count]:
