@@ -32,8 +32,8 @@ class LiveFlows:
             raise RefusedError(504, "switch-silent", silent[0], errors=silent)
         if host is not None and host not in found:
             raise RefusedError(409, "switch-away", f"the switch of {host} is not connected: see “containet hosts”")
-        owner = None if key is None else self._registry.owner_of(key)
-        owners, reports, rules = self._registry.owners, self._registry.reports, self._registry.rules
+        owner = None if key is None else self._registry.ids.of_endpoint(key)
+        owners, reports, rules = self._registry.ids.things, self._registry.reports, self._registry.rules
         return [
             views.live_flow(name, entry, owners, reports, rules)
             for name in names

@@ -57,7 +57,7 @@ class Owner:
         self._store = store
         self._events = Events()
         self._diary = Diary(
-            self._events, lambda cookie: views.endpoint_of(cookie, self._registry.owners, self._registry.reports)
+            self._events, lambda cookie: views.endpoint_of(cookie, self._registry.ids.things, self._registry.reports)
         )
         self._registry = Registry(store, config.tunnel)
         self._intent = self._registry.snapshot()

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.desk import RefusedError
-from app.placement import Arrangement, Before, Placement, Refusal, arrange, place
+from app.draft import Draft
+from app.ids import Ids
+from app.placement import Arrangement, Before, Refusal, arrange, place
 from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
 from app.wire import Admission, Ask, EndpointReport, HostUp
-from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
-from flows.topology import full_mesh
+from flows.model import EndpointKey, Intent, Mac, Network, Tunnel
 from flows.transition import Place, resumed
 
 NO_OFPORT = 0xFFFFFEFF  # stands for the port of an endpoint that has none yet: no switch gives it out
@@ -29,23 +30,18 @@ class Registry:
         self._store = store
         self.tunnel = tunnel
         self.generation = store.generation()
-        self.owners: dict[int, tuple[str, str]] = dict(store.owners())  # owner id -> kind and name
-        self._numbers = {owner: number for number, owner in self.owners.items()}
+        self.ids = Ids(store)
         self.hosts: dict[str, HostUp] = dict(store.hosts())
         kept = store.endpoints()
         self._begun = {key: entry.place for key, entry in kept.items() if entry.place is not None}
-        by_coming = sorted(kept, key=self.owner_of)
+        by_coming = sorted(kept, key=self.ids.of_endpoint)
         self.reports = Roster((key, kept[key].report) for key in by_coming)
         self._arrangement = arrange(Rules.of(store.policy()), self.reports)
-        self._networks: Mapping[int, Network] = {}
-        self._intent = Intent()
-        self._new: dict[EndpointKey, Endpoint | None] = {}  # since the newest snapshot; None: gone
-        self._hosts: Mapping[str, Host] = {}
-        self._links: frozenset[Link] = frozenset()
-        for name in self.hosts:
-            self._draw_host(name)
+        self._draft = Draft(store, self.ids, tunnel)
+        for name, host in self.hosts.items():
+            self._draft.put_host(name, host)
         for key, placement in self._arrangement.placed.items():
-            self._new[key] = self._endpoint(key, placement)
+            self._draft.put(key, self.reports[key], placement)
 
     # What is there
 
@@ -67,29 +63,15 @@ class Registry:
         """
         return min((host.underlay_mtu for host in self.hosts.values()), default=1500) - self.tunnel.overhead
 
-    def owner_of(self, key: EndpointKey) -> int:
-        """The owner id of an endpoint."""
-        return self._owner("endpoint", str(key))
-
     def snapshot(self) -> Intent:
         """What is wanted of the switches, as a frozen value."""
-        if self._intent.generation != self.generation or self._new:
-            self._draw_networks()
-            self._intent = self._intent.changed(
-                self._new,
-                generation=self.generation,
-                hosts=self._hosts,
-                networks=self._networks,
-                links=self._links,
-            )
-            self._new = {}
-        return self._intent
+        return self._draft.finish(self.generation, self.rules, self._arrangement.inhabitants.keys())
 
     def begun(self) -> Intent:
         """The step that was begun last: where a restart goes on from."""
 
         def network(segment: int) -> Network:
-            return Network(self._owner("network", str(segment)), f"vni{segment}", 0, segment)
+            return Network(self.ids.of("network", str(segment)), f"vni{segment}", 0, segment)
 
         return resumed(self.snapshot(), self._begun, network)
 
@@ -119,7 +101,7 @@ class Registry:
                 self._store.keep_endpoint(key, endpoint)
         if self.hosts.get(name) != itself:
             self.hosts[name] = itself
-            self._draw_host(name)
+            self._draft.put_host(name, itself)
         for key in gone:
             self._forget(key)
         for key, endpoint in new.items():  # nobody stands in the way of another of the same report
@@ -155,15 +137,15 @@ class Registry:
             with self._change():
                 self._store.keep_host(name, report)
             self.hosts[name] = report
-            self._draw_host(name)
+            self._draft.put_host(name, report)
 
     def forget_host(self, name: str) -> None:
         """A host is gone for good, with all that it had."""
         with self._change():
             self._store.forget_host(name)
         del self.hosts[name]
-        self._draw_host(name)
-        self._disown("host", name)
+        self._draft.drop_host(name)
+        self.ids.forget("host", name)
         for key in tuple(self.reports.of_host(name)):
             self._forget(key)
         self._put(())
@@ -172,7 +154,7 @@ class Registry:
         """This is what people want now; RefusedError, and nothing changed, if somebody could not be where it says."""
         before = self._follow(self._arrangement, Rules.of(policy), self.reports)
         self._keep_rules(before, lambda: self._store.keep_policy(policy))
-        self._networks = {}
+        self._draft.forget_networks()
 
     def put_first(self, heads: Sequence[Assignment]) -> None:
         """These assignments go before all others, in place of those with the same match; likewise."""
@@ -229,27 +211,24 @@ class Registry:
             self._store.keep_generation(self.generation + 1)
         self.generation += 1
 
-    def _owner(self, kind: str, name: str) -> int:
-        number = self._numbers.get((kind, name))
-        if number is None:
-            number = self._numbers[kind, name] = self._store.owner(kind, name)
-            self.owners[number] = kind, name
-        return number
-
-    def _disown(self, kind: str, name: str) -> None:
-        self.owners.pop(self._numbers.pop((kind, name), -1), None)
-
     def _put(self, keys: Iterable[EndpointKey]) -> None:
         """Place these endpoints, anew if they are there; then those that were refused, if there is room now."""
-        for key in sorted(keys, key=self.owner_of):
+        for key in sorted(keys, key=self.ids.of_endpoint):
             self._place(key)
-        for key in sorted(self._arrangement.refused, key=self.owner_of):
+        for key in sorted(self._arrangement.refused, key=self.ids.of_endpoint):
             self._place(key)
         self._rank_refused()
 
     def _place(self, key: EndpointKey) -> None:
-        placement = self._arrangement.put(key, self.reports[key], self.reports)
-        self._new[key] = None if placement is None else self._endpoint(key, placement)
+        self._arrangement.put(key, self.reports[key], self.reports)
+        self._draw(key)
+
+    def _draw(self, key: EndpointKey) -> None:
+        placement = self._arrangement.placed.get(key)
+        if placement is None:
+            self._draft.drop(key)
+        else:
+            self._draft.put(key, self.reports[key], placement)
 
     def _follow(self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey]) -> Before:
         """Arrange by these rules, which differ for nobody but `whom`.
@@ -257,8 +236,8 @@ class Registry:
         RefusedError, and the arrangement is as it was, if somebody who is somewhere now could not be where they say.
         """
         refused = tuple(arrangement.refused)
-        placed = sorted((key for key in whom if key not in arrangement.refused), key=self.owner_of)
-        before = arrangement.follow(rules, [*placed, *sorted(refused, key=self.owner_of)], self.reports)
+        placed = sorted((key for key in whom if key not in arrangement.refused), key=self.ids.of_endpoint)
+        before = arrangement.follow(rules, [*placed, *sorted(refused, key=self.ids.of_endpoint)], self.reports)
         broken = [refusal for key, refusal in arrangement.refused.items() if key not in refused]
         if broken:
             arrangement.go_back(before, self.reports)
@@ -273,8 +252,7 @@ class Registry:
             self._arrangement.go_back(before, self.reports)
             raise
         for key in before.was:
-            placement = self._arrangement.placed.get(key)
-            self._new[key] = None if placement is None else self._endpoint(key, placement)
+            self._draw(key)
         self._rank_refused()
 
     def _rank_refused(self) -> None:
@@ -282,63 +260,22 @@ class Registry:
         late = [
             key
             for key, refusal in self._arrangement.refused.items()
-            if refusal.holder is not None and self.owner_of(refusal.holder) > self.owner_of(key)
+            if refusal.holder is not None and self.ids.of_endpoint(refusal.holder) > self.ids.of_endpoint(key)
         ]
         if late:
             with self._store.writing():
                 for key in late:
                     self._store.forget_owner("endpoint", str(key))
-                    self._disown("endpoint", str(key))
+                    self.ids.forget("endpoint", str(key))
                     self.reports.came_last(key)
-                    self.owner_of(key)
+                    self.ids.of_endpoint(key)
 
     def _forget(self, key: EndpointKey) -> None:
         self.reports.remove(key)
         self._begun.pop(key, None)
         self._arrangement.remove(key)
-        self._disown("endpoint", str(key))
-        self._new[key] = None
-
-    # What the switches are told
-
-    def _endpoint(self, key: EndpointKey, placement: Placement) -> Endpoint:
-        report = self.reports[key]
-        return Endpoint(
-            key=key,
-            owner=self.owner_of(key),
-            name=report.name,
-            mac=Mac.parse(report.mac),
-            ofport=report.ofport,
-            sends=placement.segment,
-            receives=frozenset({placement.segment}),
-            address=report.address,
-            role=report.role,
-            up_kbps=placement.up_kbps,
-            down_kbps=placement.down_kbps,
-            up_meter=self._store.meter(key, "up") if placement.up_kbps else 0,
-            down_meter=self._store.meter(key, "down") if placement.down_kbps else 0,
-        )
-
-    def _draw_host(self, name: str) -> None:
-        """This host, if it is there, and all others as they are."""
-        hosts, report = dict(self._hosts), self.hosts.get(name)
-        if report is None:
-            del hosts[name]
-        else:
-            hosts[name] = Host(self._owner("host", name), name, report.dpid, report.vtep, dict(report.tunnels))
-        if hosts.keys() != self._hosts.keys():
-            self._links = full_mesh(hosts, self.tunnel)
-        self._hosts = hosts
-
-    def _draw_networks(self) -> None:
-        """The networks that somebody is in; the same value while there are no others."""
-        inhabited = self._arrangement.inhabitants.keys()
-        if inhabited != self._networks.keys():
-            self._networks = {segment: self._networks.get(segment) or self._network(segment) for segment in inhabited}
-
-    def _network(self, segment: int) -> Network:
-        name, rule = self.rules.network_on(segment)
-        return Network(self._owner("network", str(segment)), name, rule.vlan, segment, rule.subnet, rule.gateway)
+        self.ids.forget("endpoint", str(key))
+        self._draft.drop(key)
 
 
 def _refused(refusal: Refusal, **more: object) -> RefusedError:

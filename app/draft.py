@@ -1,0 +1,82 @@
+"""The intent in the making: what has changed since the last one, and the next made from that at the price of it."""
+
+from collections.abc import Mapping, Set
+
+from app.ids import Ids
+from app.placement import Placement
+from app.rules import Rules
+from app.store import Store
+from app.wire import EndpointReport, HostUp
+from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
+from flows.topology import full_mesh
+
+
+class Draft:
+    """Holds the newest intent. Values that did not change are the same objects in the next one."""
+
+    def __init__(self, store: Store, ids: Ids, tunnel: Tunnel) -> None:
+        self._store, self._ids, self._tunnel = store, ids, tunnel
+        self._intent = Intent()
+        self._endpoints: dict[EndpointKey, Endpoint | None] = {}  # since then; None: gone
+        self._hosts: Mapping[str, Host] = {}
+        self._links: frozenset[Link] = frozenset()
+        self._networks: Mapping[int, Network] = {}
+
+    def put(self, key: EndpointKey, report: EndpointReport, placement: Placement) -> None:
+        """An endpoint is there, anew perhaps."""
+        self._endpoints[key] = Endpoint(
+            key=key,
+            owner=self._ids.of_endpoint(key),
+            name=report.name,
+            mac=Mac.parse(report.mac),
+            ofport=report.ofport,
+            sends=placement.segment,
+            receives=frozenset({placement.segment}),
+            address=report.address,
+            role=report.role,
+            up_kbps=placement.up_kbps,
+            down_kbps=placement.down_kbps,
+            up_meter=self._store.meter(key, "up") if placement.up_kbps else 0,
+            down_meter=self._store.meter(key, "down") if placement.down_kbps else 0,
+        )
+
+    def drop(self, key: EndpointKey) -> None:
+        """An endpoint is nowhere."""
+        self._endpoints[key] = None
+
+    def put_host(self, name: str, report: HostUp) -> None:
+        """A host is there, anew perhaps."""
+        host = Host(self._ids.of("host", name), name, report.dpid, report.vtep, dict(report.tunnels))
+        self._set_hosts({**self._hosts, name: host})
+
+    def drop_host(self, name: str) -> None:
+        """A host is gone."""
+        self._set_hosts({other: host for other, host in self._hosts.items() if other != name})
+
+    def forget_networks(self) -> None:
+        """What is known of networks is not so any more."""
+        self._networks = {}
+
+    def finish(self, generation: int, rules: Rules, inhabited: Set[int]) -> Intent:
+        """The intent of this generation; the networks are those of the segments that somebody is in."""
+        if self._intent.generation != generation or self._endpoints:
+            if inhabited != self._networks.keys():
+                self._networks = {vni: self._networks.get(vni) or self._network(vni, rules) for vni in inhabited}
+            self._intent = self._intent.changed(
+                self._endpoints,
+                generation=generation,
+                hosts=self._hosts,
+                networks=self._networks,
+                links=self._links,
+            )
+            self._endpoints = {}
+        return self._intent
+
+    def _set_hosts(self, hosts: Mapping[str, Host]) -> None:
+        if hosts.keys() != self._hosts.keys():
+            self._links = full_mesh(hosts, self._tunnel)
+        self._hosts = hosts
+
+    def _network(self, vni: int, rules: Rules) -> Network:
+        name, rule = rules.network_on(vni)
+        return Network(self._ids.of("network", str(vni)), name, rule.vlan, vni, rule.subnet, rule.gateway)
