@@ -56,6 +56,11 @@ class Diary:
             self._events.add(Kind.FOREIGN, what, host)
         self._foreign[host] = foreign
 
+    def differed(self, host: str, flows: int) -> None:
+        """A switch has so many flows that are not what its marker says."""
+        which = "1 flow was" if flows == 1 else f"{flows} flows were"
+        self._write_drift(host, f"{which} changed by somebody else while the controller could not see it")
+
     def stood(self, host: str, changes: int) -> None:
         """A switch has what is wanted; so many changes of others were put right with that."""
         self._told.pop(host, None)

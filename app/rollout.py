@@ -1,8 +1,9 @@
 """Brings every bridge from where it is to what is wanted: level-triggered, step by step, all bridges in step.
 
 `current` is the step that every connected switch has or is being given; `target` is what is wanted. A switch that
-connects is read, compared and brought to `current` before it takes part in the next step. One that refuses or fails
-is tried again at the next wake, at the latest after a second, and counts as away until then.
+connects is brought to `current` before it takes part in the next step: if its marker says that it has that, it is
+served at once and compared later, else it is read and compared before. One that refuses or fails is tried again at the
+next wake, at the latest after a second, and counts as away until then.
 """
 
 import logging
@@ -11,22 +12,18 @@ from collections.abc import Callable, Iterable, Mapping, Set
 
 from os_ken.lib import hub
 
-from app.openflow.switch import RefusedFlowsError, SwitchGoneError
+from app.openflow.switch import SwitchGoneError
 from app.station import Bridge, Nobody, Shapers, Station, Witness
 from flows.delta import delta
-from flows.diff import Plan, joined, plan, spare, without
-from flows.flow import Contents, Flow
-from flows.mend import put_back
+from flows.flow import Flow
 from flows.model import EndpointKey, Intent
-from flows.pipeline import FlowConflictError, compile_bridge, compile_change
 from flows.transition import Place, arrived, inherited, next_step, same, stale, touched
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
 LINGER_S = 15.0  # longer than Open vSwitch keeps what it cached and nobody uses (max-idle, 10 s)
 PUSH_S = 1.0  # how long the others wait for a switch
-GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
-MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
+PROVE_S = 5.0  # how long what a marker said is believed at the least: what reconnects now is not held up
 
 
 class Rollout:
@@ -74,27 +71,21 @@ class Rollout:
 
     def connected(self, host: str, bridge: Bridge) -> None:
         """This host's switch is there."""
-        station = self._stations.setdefault(host, Station())
-        station.bridge, station.has, station.behind = bridge, None, True
+        self._stations.setdefault(host, Station(host, self._witness)).connected(bridge)
         self._wake.set()
 
     def disconnected(self, host: str, bridge: Bridge) -> None:
         """This connection is gone."""
         station = self._stations.get(host)
         if station is not None and station.bridge is bridge:
-            station.bridge, station.has, station.behind = None, None, True
+            station.disconnected()
             self.tell()
 
     def drifted(self, host: str, flow: Flow | None) -> None:
         """Somebody else changed this flow in the host's switch, or deleted it. None: something, so it is to be read."""
         station = self._stations.get(host)
         if station is not None:
-            station.drifts += 1
-            station.behind = True
-            if flow is None or len(station.spoilt) >= MOST_SPOILT:
-                station.has = None
-            else:
-                station.spoilt[flow.key] = flow
+            station.drifted(flow)
             self._wake.set()
 
     # What others ask it
@@ -132,6 +123,7 @@ class Rollout:
 
     def run(self) -> None:
         """For ever: take every step that may be taken, then wait."""
+        hub.spawn(self._prove_on)
         while True:
             self._wake.wait(TICK_S)
             self._wake.clear()
@@ -141,6 +133,16 @@ class Rollout:
             except Exception:
                 LOG.exception("the rollout failed; it begins again")
                 hub.sleep(TICK_S)
+
+    def prove(self) -> None:
+        """Compare, one after the other, the switches whose markers were believed; what differs is put right."""
+        for station in list(self._stations.values()):
+            try:
+                station.prove()
+            except SwitchGoneError as error:
+                LOG.warning("%s: %s", station.host, error)
+            if station.behind:
+                self._wake.set()
 
     def advance(self) -> bool:
         """One step, on all switches; whether it changed anything, so that another may follow."""
@@ -168,7 +170,7 @@ class Rollout:
         self._told = self.current
         for station in self._stations.values():
             if not station.behind:
-                station.has = self.current  # for what it has not been given does not concern it
+                station.passed_over(self.current)
                 station.stands = max(station.stands, target.generation)
         self.tell()
         return not same(before, step) or self.target is not target
@@ -188,6 +190,14 @@ class Rollout:
         if hosts := {host for host in self._inherited if self._in_step(host)}:
             self._shapers.settle(hosts, self.current)
             self._inherited -= hosts
+
+    def _prove_on(self) -> None:
+        while True:
+            hub.sleep(PROVE_S)
+            try:
+                self.prove()
+            except Exception:
+                LOG.exception("what a marker said was not compared")
 
     def _lingering(self) -> bool:
         return self._tidy_at is None or time.monotonic() < self._tidy_at
@@ -221,84 +231,22 @@ class Rollout:
         if not station.behind or station.busy or station.bridge is None or host not in self.current.hosts:
             return False
         station.busy = True
-        hub.spawn(self._push, host, station, station.bridge)
+        hub.spawn(self._push, station, station.bridge)
         return True
 
-    def _push(self, host: str, station: Station, bridge: Bridge) -> None:
-        self._gather(station)
-        step, sweeping, drifts = self.current, self._sweeping, station.drifts
+    def _push(self, station: Station, bridge: Bridge) -> None:
         try:
-            change, leftovers = self._change(host, station, bridge, step, sweeping)
-            station.has = None  # not known, until it is known again
-            if change:
-                LOG.info("%s: %d flows to add, %d to delete", host, len(change.add), len(change.delete))
-                bridge.apply(change)
-            if sweeping:
-                bridge.drop_strays()
-        except (RefusedFlowsError, FlowConflictError) as error:
-            self._refused(host, station, str(error))
-        except SwitchGoneError as error:
-            LOG.warning("%s: %s", host, error)
-        else:
-            if station.bridge is bridge:
-                station.has, station.leftovers, station.error = step, leftovers, None
+            station.gather()
+            step, sweeping = self.current, self._sweeping
+            has_it = station.bring(bridge, step, sweeping=sweeping)
+            if station.inherits:
+                self._inherited.add(station.host)
+            if has_it:
                 # Meanwhile the others may have gone on, or leftovers may go: then it is behind still.
                 station.behind = sweeping != self._sweeping or not same(step, self.current)
-                self._count_drifts(host, station, drifts)
         finally:
             station.busy = False
             if station.late or station.bridge is not bridge:
                 station.late = False
                 self._wake.set()
             self.tell()
-
-    def _gather(self, station: Station) -> None:
-        """If somebody else changes it, wait until that is over, but not for long."""
-        seen, deadline = 0, time.monotonic() + MOST_GATHER_S
-        while station.drifts != seen and time.monotonic() < deadline:
-            seen = station.drifts
-            hub.sleep(GATHER_S)
-
-    def _refused(self, host: str, station: Station, why: str) -> None:
-        if station.error != why:  # it is tried again every second: said once is enough
-            LOG.error("%s: %s", host, why)
-            self._witness.refused(host, why)
-        station.error = why
-
-    def _count_drifts(self, host: str, station: Station, drifts: int) -> None:
-        """So many were put right; if somebody changed more meanwhile, what it has is not known."""
-        station.spoilt.clear()
-        if station.drifts != drifts:
-            station.has, station.behind = None, True
-        else:
-            station.drifts = 0
-            self._witness.stood(host, drifts)
-
-    def _change(
-        self, host: str, station: Station, bridge: Bridge, step: Intent, sweeping: bool
-    ) -> tuple[Plan, Contents]:
-        """What the bridge needs to have this step, and what is left over there then."""
-        if station.spoilt:
-            back = self._back(host, station, step)
-            if back is not None:
-                return Plan(add=back), Contents()
-            station.has = None
-        if station.has is None:
-            desired = compile_bridge(step, host)
-            installed = bridge.read()
-            self._witness.found(host, bridge.foreign)
-            if station.stands < 0 and installed.flows and installed != desired:
-                self._inherited.add(host)
-            found = without(installed, desired)
-        else:
-            known, desired = compile_change(station.has, step, host)
-            found = without(station.leftovers, desired)
-            installed = joined(known, station.leftovers)
-        leftovers = Contents() if sweeping else found
-        return spare(plan(installed, desired), leftovers), leftovers
-
-    def _back(self, host: str, station: Station, step: Intent) -> tuple[Flow, ...] | None:
-        """What is wanted in the places of what is spoilt, if nothing else is to be done and no read is needed."""
-        if station.has is None or station.leftovers != Contents() or not same(station.has, step):
-            return None
-        return put_back(step, host, station.spoilt.values())

@@ -1,21 +1,44 @@
-"""One host's bridge as the rollout knows it, and those that the rollout speaks with."""
+"""One host's bridge: what it is known to have, and how it gets a step. And those that the rollout speaks with."""
 
-from collections.abc import Set
-from dataclasses import dataclass, field
+import logging
+import time
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Protocol
 
+from os_ken.lib import hub
+
+from app.openflow.switch import RefusedFlowsError, SwitchGoneError
+from app.openflow.turns import in_turns
 from flows.diff import Plan
-from flows.flow import Contents, Flow, Key
+from flows.flow import Contents, Flow, Key, MeterEntry
+from flows.known import Known, catching_up, going_on
+from flows.marker import digesting, mark
+from flows.mend import put_back
 from flows.model import Intent
+from flows.pipeline import FlowConflictError, compile_meters
+from flows.transition import same
+
+LOG = logging.getLogger(__name__)
+GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
+MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
+REST_S = 0.01  # between two turns of a comparison that is not urgent
+MOST_TRIES = 5  # such comparisons, if the bridge is changed during each; then the next change waits for one
 
 
 class Bridge(Protocol):
     """A connected switch, as the rollout needs it. All raise SwitchGoneError; `apply` RefusedFlowsError too."""
 
-    foreign: int  # flows that are not ours, as of the last `read`
+    foreign: int  # flows that are not ours, as of the last `claims` or `read`
 
-    def read(self) -> Contents:
-        """What it holds of ours."""
+    def claims(self, digest: int) -> int | None:
+        """How many flows it has, if its marker says that they are all that this digest is of."""
+
+    def meters(self) -> Mapping[int, MeterEntry]:
+        """All its meters."""
+
+    def read(self, rest_s: float = 0.0) -> Contents:
+        """What it holds of ours; with rests between two turns."""
 
     def apply(self, change: Plan) -> None:
         """Make the change, whole or not at all."""
@@ -46,6 +69,9 @@ class Witness(Protocol):
     def found(self, host: str, foreign: int) -> None:
         """Its switch was read, and has so many flows of others."""
 
+    def differed(self, host: str, flows: int) -> None:
+        """So many flows of its switch are not what its marker says."""
+
     def stood(self, host: str, changes: int) -> None:
         """Its switch has what is wanted, and so many changes of others were put right with that."""
 
@@ -59,25 +85,157 @@ class Nobody:
     def found(self, host: str, foreign: int) -> None:
         """Does nothing."""
 
+    def differed(self, host: str, flows: int) -> None:
+        """Does nothing."""
+
     def stood(self, host: str, changes: int) -> None:
         """Does nothing."""
 
 
-@dataclass
 class Station:
     """One host's bridge. `stands` is the generation that it is known to have.
 
-    It `has` what this intent compiles to, and `leftovers`: what was found there and is not wanted, which goes when
-    sweeping begins, and not before. Nothing is known of what it has (None) until it was read.
+    Nothing is known of what it has (None) until its marker vouched for it or it was read. What it is `behind` with is
+    tried again and again.
     """
 
-    bridge: Bridge | None = None
-    has: Intent | None = None
-    leftovers: Contents = field(default_factory=Contents)
-    behind: bool = True
-    busy: bool = False  # a push is under way
-    late: bool = False  # nobody waits for that push any more
-    stands: int = -1
-    drifts: int = 0  # changes by others since it stood
-    spoilt: dict[Key, Flow] = field(default_factory=dict)  # those beside which it `has` all: as they are now, or were
-    error: str | None = None
+    def __init__(self, host: str, witness: Witness) -> None:
+        self.host = host
+        self.bridge: Bridge | None = None
+        self.has: Known | None = None
+        self.behind = True
+        self.busy = False  # a push is under way
+        self.late = False  # nobody waits for that push any more
+        self.stands = -1
+        self.error: str | None = None
+        self.inherits = False  # it was met with something else: what it has cached may be older than what it has
+        self._witness = witness
+        self._pushes = 0
+        self._tries = 0  # comparisons that were not finished since it connected
+        self._trusted = False  # what its marker says is worth asking: it has just connected
+        self._drifts = 0  # changes by others since it stood
+        self._spoilt: dict[Key, Flow] = {}  # those beside which it `has` all: as they are now, or were
+
+    def connected(self, bridge: Bridge) -> None:
+        """It is there."""
+        self.bridge, self.has, self.behind, self._trusted, self._tries = bridge, None, True, True, 0
+
+    def disconnected(self) -> None:
+        """It is not there any more."""
+        self.bridge, self.has, self.behind = None, None, True
+
+    def drifted(self, flow: Flow | None) -> None:
+        """Somebody else changed this flow, or deleted it. None: something, so it is to be read."""
+        self._drifts += 1
+        self.behind = True
+        if flow is None or len(self._spoilt) >= MOST_SPOILT:
+            self.has = None
+        else:
+            self._spoilt[flow.key] = flow
+
+    def passed_over(self, step: Intent) -> None:
+        """What it has been given until now is this step: all that is new is none of its concern."""
+        if self.has is not None:
+            self.has = replace(self.has, intent=step)
+
+    def gather(self) -> None:
+        """If somebody else changes it, wait until that is over, but not for long."""
+        seen, deadline = 0, time.monotonic() + MOST_GATHER_S
+        while self._drifts != seen and time.monotonic() < deadline:
+            seen = self._drifts
+            hub.sleep(GATHER_S)
+
+    def bring(self, bridge: Bridge, step: Intent, *, sweeping: bool) -> bool:
+        """Give the bridge this step; whether it has it now."""
+        drifts = self._drifts
+        self._pushes += 1
+        self.inherits = False
+        try:
+            change, known = self._change(bridge, step, sweeping)
+            self.has = None  # not known, until it is known again
+            if change:
+                LOG.info("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
+                bridge.apply(change)
+            if sweeping:
+                bridge.drop_strays()
+        except (RefusedFlowsError, FlowConflictError) as error:
+            self._refused(str(error))
+            return False
+        except SwitchGoneError as error:
+            LOG.warning("%s: %s", self.host, error)
+            return False
+        if self.bridge is not bridge:
+            return False
+        self.has, self.error = known, None
+        return self._stood(drifts)
+
+    def prove(self) -> None:
+        """Compare what was taken from the marker's word with what is there; what differs is then behind."""
+        known, bridge, pushes = self.has, self.bridge, self._pushes
+        if known is None or known.proven or bridge is None or self.busy:
+            return
+        found = bridge.read(REST_S)
+        change, _ = in_turns(catching_up(found, known.intent, self.host, sweeping=True), REST_S)
+        if self.has is None or self.bridge is not bridge:
+            return  # it is to be read anyhow
+        if self._pushes != pushes:  # it was changed meanwhile: another time, but not for ever
+            self._tries += 1
+            if self._tries == MOST_TRIES:
+                self.has, self.behind = None, True
+        elif change:
+            differing = len({flow.key for flow in change.add + change.delete}) or 1
+            self._witness.differed(self.host, differing)
+            self.has, self.behind = None, True
+            self._drifts += differing
+        else:
+            self.has = replace(self.has, proven=True)
+
+    def _change(self, bridge: Bridge, step: Intent, sweeping: bool) -> tuple[Plan, Known]:
+        """What the bridge needs to have this step, and what is known of it then."""
+        known = self.has
+        if known is not None and self._spoilt:
+            back = self._back(known, step)
+            if back is not None:
+                return Plan(add=back), known
+            known = None
+        if known is None and self._trusted and not self._drifts:
+            known = self._vouched(bridge, step)
+        self._trusted = False
+        if known is not None:
+            return in_turns(going_on(known, step, self.host, sweeping=sweeping))
+        installed = bridge.read()
+        self._witness.found(self.host, bridge.foreign)
+        change, known = in_turns(catching_up(installed, step, self.host, sweeping=sweeping))
+        self.inherits = self.stands < 0 and bool(installed.flows) and (change.moves or known.leftovers != Contents())
+        return change, known
+
+    def _vouched(self, bridge: Bridge, step: Intent) -> Known | None:
+        """What is known if the bridge's marker and meters say that it has this step, and nothing else."""
+        digest = in_turns(digesting(step, self.host))
+        flows = bridge.claims(digest)
+        if flows is None or bridge.meters() != compile_meters(step, self.host):
+            return None
+        self._witness.found(self.host, bridge.foreign)
+        return Known(step, digest, flows, mark(digest, flows + 1), proven=False)
+
+    def _back(self, known: Known, step: Intent) -> tuple[Flow, ...] | None:
+        """What is wanted in the places of what is spoilt, if nothing else is to be done and no read is needed."""
+        if known.leftovers != Contents() or not same(known.intent, step):
+            return None
+        return put_back(step, self.host, self._spoilt.values())
+
+    def _refused(self, why: str) -> None:
+        if self.error != why:  # it is tried again every second: said once is enough
+            LOG.error("%s: %s", self.host, why)
+            self._witness.refused(self.host, why)
+        self.error = why
+
+    def _stood(self, drifts: int) -> bool:
+        """So many were put right; if somebody changed more meanwhile, what it has is not known."""
+        self._spoilt.clear()
+        if self._drifts != drifts:
+            self.has = None
+            return False
+        self._drifts = 0
+        self._witness.stood(self.host, drifts)
+        return True

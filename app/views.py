@@ -8,7 +8,7 @@ from app.placement import Arrangement, place
 from app.roster import Roster
 from app.rules import Rules
 from app.wire import EndpointReport
-from flows.cookie import PIPELINE, unpack
+from flows.cookie import PIPELINE, Cookie, Feature, unpack
 from flows.model import EndpointKey
 from flows.rate import format_rate
 
@@ -102,7 +102,7 @@ def live_flow(
 ) -> LiveFlow:
     """A live flow with the reason why it is there, from its cookie; no reason if it is not ours."""
     cookie = unpack(entry.cookie)
-    kind, owner = (None, None) if cookie is None else _owner_name(cookie.owner, owners, reports, rules)
+    kind, owner = (None, None) if cookie is None else _owner_name(_owner(cookie), owners, reports, rules)
     return LiveFlow(
         host=host,
         table=entry.table,
@@ -125,14 +125,18 @@ def endpoint_of(
 ) -> str | None:
     """The full name of the endpoint that a flow with this cookie is there for, None if it is for none."""
     said = unpack(cookie)
-    kind, name = ("", "") if said is None else owners.get(said.owner, ("", ""))
+    kind, name = ("", "") if said is None else owners.get(_owner(said), ("", ""))
     return full_name(EndpointKey(*name.split("/", 2)), reports) if kind == "endpoint" else None
 
 
 def is_for(cookie: int, owner: int) -> bool:
     """Whether a flow with this cookie is there for this owner."""
     said = unpack(cookie)
-    return said is not None and said.owner == owner
+    return said is not None and _owner(said) == owner
+
+
+def _owner(said: Cookie) -> int:
+    return PIPELINE if said.feature is Feature.MARKER else said.owner  # a marker has its mark there
 
 
 def _owner_name(

@@ -30,6 +30,7 @@ class Feature(IntEnum):
     L2 = 5
     FLOOD = 6
     OUTPUT = 7
+    MARKER = 8  # its owner id is none, but says what the bridge has
 
     @property
     def label(self) -> str:

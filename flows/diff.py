@@ -1,8 +1,11 @@
 """Compare, don't remember: the smallest change that turns what a bridge holds into what it should hold."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from flows.flow import Contents, Flow, MeterEntry
+from flows.flow import Contents, Flow, Key, MeterEntry
+from flows.work import PORTION, Work, done
 
 
 @dataclass(frozen=True)
@@ -14,24 +17,46 @@ class Plan:
     add: tuple[Flow, ...] = ()  # new ones, and ones whose actions or cookie changed
     delete: tuple[Flow, ...] = ()
     delete_meters: tuple[int, ...] = ()
+    mark: int | None = None  # what the marker says when all of that is done, 0: there is none; None: as before
+
+    @property
+    def moves(self) -> bool:
+        """Whether packets meet anything of it."""
+        return any((self.add_meters, self.change_meters, self.add, self.delete, self.delete_meters))
 
     def __bool__(self) -> bool:
-        return any((self.add_meters, self.change_meters, self.add, self.delete, self.delete_meters))
+        return self.moves or self.mark is not None
 
 
 def plan(installed: Contents, desired: Contents) -> Plan:
-    """What to send so that `installed` becomes `desired`; empty if they are equal."""
+    """What to send so that `installed` becomes `desired`; empty if they are equal. The marker stays."""
+    return done(planning(installed, desired))
+
+
+def planning(installed: Contents, desired: Contents) -> Work[Plan]:
+    """`plan`, as work that can be laid aside."""
     have, want = installed.flows, desired.flows
     meters_have, meters_want = installed.meters, desired.meters
+    add = yield from _chosen(want.items(), lambda key, flow: have.get(key) != flow)
+    delete = yield from _chosen(have.items(), lambda key, _: key not in want)
     return Plan(
         add_meters=tuple(entry for meter, entry in sorted(meters_want.items()) if meter not in meters_have),
         change_meters=tuple(
             entry for meter, entry in sorted(meters_want.items()) if meters_have.get(meter, entry) != entry
         ),
-        add=tuple(flow for key, flow in want.items() if have.get(key) != flow),
-        delete=tuple(flow for key, flow in have.items() if key not in want),
+        add=add,
+        delete=delete,
         delete_meters=tuple(sorted(meters_have.keys() - meters_want.keys())),
     )
+
+
+def _chosen(flows: Iterable[tuple[Key, Flow]], wanted: Callable[[Key, Flow], bool]) -> Work[tuple[Flow, ...]]:
+    chosen: list[Flow] = []
+    rest = iter(flows)
+    while portion := list(islice(rest, PORTION)):
+        chosen += [flow for key, flow in portion if wanted(key, flow)]
+        yield
+    return tuple(chosen)
 
 
 def without(contents: Contents, other: Contents) -> Contents:
@@ -67,4 +92,4 @@ def apply(installed: Contents, change: Plan) -> Contents:
     flows.update((flow.key, flow) for flow in change.add)
     meters = {meter: entry for meter, entry in installed.meters.items() if meter not in change.delete_meters}
     meters.update((entry.meter, entry) for entry in change.add_meters + change.change_meters)
-    return Contents(flows, meters)
+    return Contents(flows, meters, installed.mark if change.mark is None else change.mark)

@@ -111,10 +111,11 @@ class MeterEntry(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bridge holds, or should: flows by key, meters by id."""
+    """What a bridge holds, or should: flows by key, meters by id; and the mark of its marker (flows.marker)."""
 
-    flows: Mapping[Key, Flow] = field(default_factory=dict)
+    flows: Mapping[Key, Flow] = field(default_factory=dict)  # but for the marker
     meters: Mapping[int, MeterEntry] = field(default_factory=dict)
+    mark: int = 0  # 0: it has none
 
 
 def flow(table: Table, priority: int, match: Iterable[Term], actions: Iterable[Action], cookie: int) -> Flow:

@@ -13,14 +13,16 @@ So what a change is about can be compiled alone: `compile_change` costs what the
 there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from flows import arp, classify, flood, l2, output, rate_limit, spoof_guard
 from flows.delta import Delta, delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
 from flows.model import Endpoint, EndpointKey, Host, Intent
+from flows.table import Table
+from flows.work import PORTION, Work, done
 
 OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
     classify.of_bridge,
@@ -44,27 +46,9 @@ class FlowConflictError(Exception):
     """Two flows with one key, a goto that does not go forward, a meter that is not there."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some of the subjects of one bridge; those that an intent does not have there yield nothing."""
-
-    bridge: bool
-    locals: frozenset[EndpointKey]
-    members: frozenset[tuple[int, EndpointKey]]
-    segments: frozenset[int]
-
-    def __or__(self, other: "_Part") -> "_Part":
-        return _Part(
-            self.bridge or other.bridge,
-            self.locals | other.locals,
-            self.members | other.members,
-            self.segments | other.segments,
-        )
-
-
 def compile_bridge(intent: Intent, host: str) -> Contents:
     """Everything that this host's bridge should hold for the intent; FlowConflictError if that cannot be."""
-    return _compile(intent, host, _whole(intent, host))
+    return done(compiling(intent, host))
 
 
 def compile_change(before: Intent, after: Intent, host: str) -> tuple[Contents, Contents]:
@@ -72,20 +56,72 @@ def compile_change(before: Intent, after: Intent, host: str) -> tuple[Contents, 
 
     Both hold all of the subjects that the change is about, so a plan from one to the other is the plan of the whole.
     """
-    if host not in before.hosts:
-        return Contents(), compile_bridge(after, host)
-    part = _differing(before, after, host)
-    return _compile(before, host, part), _compile(after, host, part)
+    return done(compiling_change(before, after, host))
 
 
-def _whole(intent: Intent, host: str) -> _Part:
+def compile_meters(intent: Intent, host: str) -> Mapping[int, MeterEntry]:
+    """The meters that this host's bridge should hold."""
+    return _meters(intent.local.get(host, ()))
+
+
+def compiling(intent: Intent, host: str) -> Work[Contents]:
+    """`compile_bridge`, as work that can be laid aside."""
     segments = intent.segments(host)
-    return _Part(
-        bridge=True,
-        locals=frozenset(endpoint.key for endpoint in intent.local.get(host, ())),
-        members=frozenset((segment, endpoint.key) for segment in segments for endpoint in intent.members[segment]),
-        segments=frozenset(segments),
+    return _compiling(
+        intent,
+        intent.hosts[host],
+        _Subjects(
+            bridge=True,
+            local=intent.local.get(host, ()),
+            members=((segment, member) for segment in segments for member in intent.members[segment]),
+            segments=segments,
+        ),
     )
+
+
+def compiling_change(before: Intent, after: Intent, host: str) -> Work[tuple[Contents, Contents]]:
+    """`compile_change`, as work that can be laid aside."""
+    if host not in before.hosts:
+        return Contents(), (yield from compiling(after, host))
+    part = _differing(before, after, host)
+    was = yield from _compiling(before, before.hosts[host], part.of(before, host))
+    return was, (yield from _compiling(after, after.hosts[host], part.of(after, host)))
+
+
+@dataclass(frozen=True)
+class _Subjects:
+    """What flows of one bridge are there for."""
+
+    bridge: bool
+    local: Iterable[Endpoint]
+    members: Iterable[tuple[int, Endpoint]]
+    segments: Iterable[int]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some subjects of one bridge, by their names; an intent may have them there or not."""
+
+    bridge: bool
+    locals: Set[EndpointKey]
+    members: Mapping[int, Set[EndpointKey]]  # by segment
+    segments: Set[int]
+
+    def of(self, intent: Intent, host: str) -> _Subjects:
+        """Those that the intent has."""
+        served = {segment for segment in self.members.keys() | self.segments if intent.serves(host, segment)}
+        ends = intent.endpoints
+        return _Subjects(
+            bridge=self.bridge,
+            local=[ends[key] for key in sorted(self.locals) if key in ends],
+            members=(
+                (segment, ends[key])
+                for segment in sorted(self.members.keys() & served)
+                for key in sorted(self.members[segment])
+                if key in ends and segment in ends[key].receives
+            ),
+            segments=sorted(self.segments & served),
+        )
 
 
 def _differing(before: Intent, after: Intent, host: str) -> _Part:
@@ -99,18 +135,16 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
             *(intent.local.get(peer, ()) for peer in near),
         )
     ]
-    members = {(segment, end.key) for end in ends for segment in end.receives}
-    segments = {segment for segment, _ in members} | changed.networks
-    for segment in {segment for segment, key in members if key.host == host}:
+    members: dict[int, set[EndpointKey]] = {}
+    for end in ends:
+        for segment in end.receives:
+            members.setdefault(segment, set()).add(end.key)
+    segments = members.keys() | changed.networks
+    for segment, keys in members.items():
         if before.serves(host, segment) != after.serves(host, segment):  # first member here, or last
             for intent in (before, after):
-                members.update((segment, end.key) for end in intent.members.get(segment, ()))
-    return _Part(
-        bridge=bool(near),
-        locals=frozenset(key for key in changed.endpoints if key.host == host),
-        members=frozenset(members),
-        segments=frozenset(segments),
-    )
+                keys.update(end.key for end in intent.members.get(segment, ()))
+    return _Part(bool(near), {key for key in changed.endpoints if key.host == host}, members, segments)
 
 
 def _near(before: Intent, after: Intent, host: str, changed: Delta) -> Set[str]:
@@ -122,44 +156,45 @@ def _near(before: Intent, after: Intent, host: str, changed: Delta) -> Set[str]:
     return near
 
 
-def _compile(intent: Intent, host: str, part: _Part) -> Contents:
-    here = intent.hosts[host]
-    local = [intent.endpoints[key] for key in sorted(part.locals) if key in intent.endpoints]
-    meters = {entry.meter: entry for endpoint in local for entry in rate_limit.meters(endpoint)}
-    return Contents(_joined(_flows(intent, here, local, part), meters), meters)
+def _compiling(intent: Intent, here: Host, subjects: _Subjects) -> Work[Contents]:
+    meters = _meters(subjects.local)
+    flows: dict[Key, Flow] = {}
+    rest = _flows(intent, here, subjects)
+    while portion := list(islice(rest, PORTION)):
+        _join(flows, portion, meters)
+        yield
+    return Contents(flows, meters)
 
 
-def _flows(intent: Intent, here: Host, local: Iterable[Endpoint], part: _Part) -> Iterator[Flow]:
-    if part.bridge:
+def _meters(local: Iterable[Endpoint]) -> dict[int, MeterEntry]:
+    return {entry.meter: entry for endpoint in local for entry in rate_limit.meters(endpoint)}
+
+
+def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
+    if subjects.bridge:
         for of_bridge in OF_BRIDGE:
             yield from of_bridge(intent, here)
-    for endpoint in local:
+    for endpoint in subjects.local:
         for of_local in OF_LOCAL:
             yield from of_local(endpoint)
-    concerned = part.segments.union(segment for segment, _ in part.members)
-    served = {segment for segment in concerned if intent.serves(here.name, segment)}
-    for segment, key in sorted(part.members):
-        member = intent.endpoints.get(key)
-        if member is not None and segment in served and segment in member.receives:
-            for of_member in OF_MEMBER:
-                yield from of_member(member, segment, here)
-    for segment in sorted(part.segments & served):
+    for segment, member in subjects.members:
+        for of_member in OF_MEMBER:
+            yield from of_member(member, segment, here)
+    for segment in subjects.segments:
         for of_segment in OF_SEGMENT:
             yield from of_segment(intent, segment, here)
 
 
-def _joined(flows: Iterable[Flow], meters: dict[int, MeterEntry]) -> dict[Key, Flow]:
-    by_key: dict[Key, Flow] = {}
+def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, MeterEntry]) -> None:
     for flow in flows:
         other = by_key.setdefault(flow.key, flow)
         if other is not flow and other != flow:
             raise FlowConflictError(f"one key, two flows:\n{other}\n{flow}")
         for action in flow.actions:
-            if isinstance(action, Goto) and action.table <= flow.table:
-                raise FlowConflictError(f"a packet only moves forward: {flow}")
+            if isinstance(action, Goto) and not flow.table < action.table < Table.MARKER:
+                raise FlowConflictError(f"a packet only moves forward, and never to the marker: {flow}")
             if isinstance(action, Meter) and action.meter not in meters:
                 raise FlowConflictError(f"no such meter: {flow}")
-    return by_key
 
 
 def listing(contents: Contents) -> str:

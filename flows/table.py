@@ -18,6 +18,7 @@ class Table(IntEnum):
     L2_LOOKUP = 60  # (segment, eth_dst) -> the port to it, or to the tunnel of the host that has it
     FLOOD = 70  # broadcast and multicast within the segment; never tunnel to tunnel
     OUTPUT = 90  # meter of the receiver, tunnel key, output
+    MARKER = 120  # no packet comes here: one flow, which says what the bridge was given (flows.marker)
 
     @property
     def label(self) -> str:

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
 from app.openflow import messages, monitor, shapes, writing
@@ -14,18 +14,23 @@ from app.openflow.line import Line, Make, SwitchGoneError
 from app.openflow.listing import live_from
 from app.openflow.strays import Stray, deletion, stray_from
 from app.openflow.talk import Reply
+from app.openflow.turns import in_turns
 from app.openflow.watch import Listener, Watch
 from app.openflow.writing import RefusedFlowsError
 from flows.cookie import MAGIC_MASK
 from flows.diff import Plan
-from flows.flow import Contents, Flow, Key
+from flows.flow import Contents, Flow, Key, MeterEntry
+from flows.marker import NONE, mark, mark_of, marker
 from flows.table import Table
+from flows.work import PORTION, Work
 
 __all__ = ["RefusedFlowsError", "Switch", "SwitchGoneError"]
 
 LOG = logging.getLogger(__name__)
 
 PIECE = 10_000  # flows read or written at once: more, and the userspace datapath loses packets meanwhile
+WHOLE_COOKIE = (1 << 64) - 1
+WORDS = 16  # flows put into words between two places to wait: that takes longer than to read them
 PROBE_S = 2.0  # for a switch that may be gone to show that it is not
 
 
@@ -84,23 +89,25 @@ class Switch:
         with self.line.talk(2) as talk:
             return self.line.say(talk, (make,))
 
-    def read(self) -> Contents:
+    def claims(self, digest: int) -> int | None:
+        """How many flows of ours it has, if its marker says that they are those of this digest; None if it does not.
+
+        Sets `foreign`. Costs three short answers, however many flows there are.
+        """
+        ours = self._count_ours()
+        claim = marker(mark(digest, ours))
+        found = self._count(claim.table, claim.cookie, WHOLE_COOKIE)
+        return ours - found if found == 1 else None
+
+    def meters(self) -> Mapping[int, MeterEntry]:
+        """All meters."""
+        replies = self.line.answer(messages.meters_request)
+        found = [messages.meter_from(desc) for reply in replies for desc in reply.body]
+        return {entry.meter: entry for entry in found}
+
+    def read(self, rest_s: float = 0.0) -> Contents:
         """The flows of ours that it holds, and all meters. Sets `foreign` and `strays`."""
-        ours = self._count(None, OURS, MAGIC_MASK)
-        self.foreign = self._count(None, 0, 0) - ours
-        flows: dict[Key, Flow] = {}
-        strays: list[Stray] = []
-        for entry in self._entries(self._ours_by_table(ours), OURS, MAGIC_MASK):
-            flow = shapes.flow_from(entry)
-            if flow is None:
-                strays.append(stray_from(entry))
-            else:
-                flows[flow.key] = flow
-        self.strays = strays
-        meters = [
-            messages.meter_from(desc) for reply in self.line.answer(messages.meters_request) for desc in reply.body
-        ]
-        return Contents(flows, {entry.meter: entry for entry in meters})
+        return in_turns(self._reading(), rest_s)
 
     def drop_strays(self) -> None:
         """Delete the strays that the last `read` found."""
@@ -114,12 +121,42 @@ class Switch:
 
     def live(self, table: int | None) -> list[LiveEntry]:
         """The flows of one table, or of all, whoever made them, with their counters."""
-        counts = {table: self._count(table, 0, 0)}
-        return [live_from(entry) for entry in self._entries(counts, 0, 0)]
+        return in_turns(self._living(table))
 
     def apply(self, change: Plan) -> None:
         """Make the change, whole or not at all, as `writing.write` says; when this returns the switch has it."""
         writing.write(self.line, change, PIECE)
+
+    def _reading(self) -> Work[Contents]:
+        flows: dict[Key, Flow] = {}
+        strays: list[Stray] = []
+        said = NONE
+        entries = self._entries(self._ours_by_table(self._count_ours()), OURS, MAGIC_MASK)
+        while portion := list(islice(entries, PORTION)):
+            for entry in portion:
+                flow = shapes.flow_from(entry)
+                if flow is None:
+                    strays.append(stray_from(entry))
+                elif flow.table is Table.MARKER and (number := mark_of(flow)) is not None:
+                    said = number
+                else:
+                    flows[flow.key] = flow
+            yield
+        self.strays = strays
+        return Contents(flows, self.meters(), said)
+
+    def _living(self, table: int | None) -> Work[list[LiveEntry]]:
+        found: list[LiveEntry] = []
+        for entry in self._entries({table: self._count(table, 0, 0)}, 0, 0):
+            found.append(live_from(entry))
+            if len(found) % WORDS == 0:
+                yield
+        return found
+
+    def _count_ours(self) -> int:
+        ours = self._count(None, OURS, MAGIC_MASK)
+        self.foreign = self._count(None, 0, 0) - ours
+        return ours
 
     def _count(self, table: int | None, cookie: int, mask: int) -> int:
         (reply,) = self.line.answer(partial(messages.count_request, table, cookie, mask))
@@ -141,7 +178,6 @@ class Switch:
         for replies in self.line.answers(_pieces(counts, cookie, mask)):
             for reply in replies:
                 yield from entries(bytes(reply.buf))
-                hub.sleep(0)
 
 
 def _pieces(counts: Mapping[int | None, int], cookie: int, mask: int) -> Iterator[Make]:

@@ -22,6 +22,7 @@ from app.openflow.messages import BundleCommand, MeterCommand
 from app.openflow.talk import Talk
 from flows.diff import Plan
 from flows.flow import Flow, MeterEntry
+from flows.marker import NONE, marker
 
 LOG = logging.getLogger(__name__)
 
@@ -86,15 +87,25 @@ def _delete_meters(line: Line, meters: Iterable[int]) -> None:
 
 
 def _pieces(change: Plan, most: int) -> Iterator[Sequence[FlowChange]]:
-    """What is one bundle each. Where it takes several, what packets meet last is there first, and goes last."""
+    """What is one bundle each. Where it takes several, what packets meet last is there first, and goes last.
+
+    The marker is written with the last of them; as long as only a part is made there is none.
+    """
     add: Iterable[Flow] = change.add
     delete: Iterable[Flow] = change.delete
-    if len(change.add) + len(change.delete) > most:
+    first: list[FlowChange] = []
+    last = [] if change.mark is None else [_marking(change.mark)]
+    if len(change.add) + len(change.delete) + len(last) > most:
         add = sorted(add, key=attrgetter("table"), reverse=True)
         delete = sorted(delete, key=attrgetter("table"))
-    changes = chain(zip(add, repeat(Command.ADD)), zip(delete, repeat(Command.DELETE)))
+        first = [_marking(NONE)] if last else []
+    changes = chain(first, zip(add, repeat(Command.ADD)), zip(delete, repeat(Command.DELETE)), last)
     while piece := list(islice(changes, most)):
         yield piece
+
+
+def _marking(mark: int) -> FlowChange:
+    return marker(mark), Command.DELETE if mark == NONE else Command.ADD
 
 
 class _Underway:

@@ -1,7 +1,7 @@
 """The rollout where somebody else changes a switch: it is put right, with no more than is needed, and told."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.openflow.switch import RefusedFlowsError
 from app.rollout import Rollout
@@ -19,6 +19,7 @@ class Told:
     refusals: list[str] = field(default_factory=list)
     foreign: list[tuple[str, int]] = field(default_factory=list)
     stood_with: list[tuple[str, int]] = field(default_factory=list)
+    differing: list[tuple[str, int]] = field(default_factory=list)
 
     def refused(self, host: str, why: str) -> None:  # noqa: ARG002
         self.refusals.append(why)
@@ -26,12 +27,15 @@ class Told:
     def found(self, host: str, foreign: int) -> None:
         self.foreign.append((host, foreign))
 
+    def differed(self, host: str, flows: int) -> None:
+        self.differing.append((host, flows))
+
     def stood(self, host: str, changes: int) -> None:
         self.stood_with.append((host, changes))
 
 
 def without_one(contents: Contents) -> Contents:
-    return Contents(dict(list(contents.flows.items())[1:]), contents.meters)
+    return replace(contents, flows=dict(list(contents.flows.items())[1:]))
 
 
 def drifting(told: Told, twin: Twin) -> Rollout:
@@ -73,7 +77,7 @@ def test_single_flows_are_put_back_without_a_read() -> None:
     one, two, *_ = of_endpoint(rollout, wanted)
     altered = two._replace(actions=())
     flows = {key: flow for key, flow in wanted.flows.items() if key != one.key} | {two.key: altered}
-    twin.contents = Contents(flows, wanted.meters)
+    twin.contents = replace(wanted, flows=flows)
 
     rollout.drifted("h1", one)
     rollout.drifted("h1", altered)
@@ -91,7 +95,7 @@ def test_a_flow_that_nobody_wants_goes_and_so_do_many_changes() -> None:
     some = next(of_endpoint(rollout, wanted))
     unwanted = [some._replace(priority=number) for number in range(1, 150)]
     for few in (unwanted[:1], unwanted):
-        twin.contents = Contents({**wanted.flows, **{flow.key: flow for flow in few}}, wanted.meters)
+        twin.contents = replace(wanted, flows={**wanted.flows, **{flow.key: flow for flow in few}})
         for flow in few:
             rollout.drifted("h1", flow)
         rollout.advance()
@@ -101,8 +105,8 @@ def test_a_flow_that_nobody_wants_goes_and_so_do_many_changes() -> None:
 
 def test_what_somebody_changes_while_it_is_put_right_is_put_right_too() -> None:
     class Meddled(Twin):
-        def read(self) -> Contents:
-            found = super().read()
+        def read(self, rest_s: float = 0.0) -> Contents:
+            found = super().read(rest_s)
             if meddling:
                 meddling.pop()
                 self.contents = without_one(without_one(found))

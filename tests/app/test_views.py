@@ -10,6 +10,7 @@ from app.rules import Rules
 from app.views import full_name, is_for, live_flow, resolve, said
 from app.wire import EndpointReport
 from flows.cookie import PIPELINE, Feature, pack
+from flows.marker import marker
 from flows.model import EndpointKey
 
 
@@ -95,3 +96,12 @@ def test_a_flow_of_somebody_else_has_no_reason() -> None:
 
 def test_the_full_name_of_one_that_is_gone() -> None:
     assert full_name(EndpointKey("h1", "zzz", "eth0"), REPORTS) == "h1:zzz:eth0"
+
+
+def test_a_marker_is_the_pipelines_whatever_it_says() -> None:
+    entry = LiveEntry(120, 0, "", "drop", marker(7).cookie, 0, 0, 0.0, marker(7))
+
+    flow = live_flow("h1", entry, {7: ("endpoint", "h1/c1/eth0")}, REPORTS, Rules.of(Policy()))
+
+    assert (flow.feature, flow.owner_kind, flow.owner) == ("marker", "pipeline", None)
+    assert not is_for(entry.cookie, 7)

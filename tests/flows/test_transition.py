@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.flow import Contents
-from flows.model import EndpointKey, Intent
+from flows.model import DETOURS, EndpointKey, Intent
 from flows.pipeline import compile_bridge
 from flows.transition import arrived, next_step, same, stale, touched
 from tests.flows.fabric import BROADCAST, receivers
@@ -134,7 +134,7 @@ def test_what_switches_still_have_cached_breaks_no_law(
         for name in NAMES:
             remembered[name].append(compile_bridge(other, name))
         check(before)
-        for name in stale(one, other, target, frozenset(SEGMENTS)):
+        for name in stale(one, other, target, frozenset((*SEGMENTS, *DETOURS))):
             del remembered[name][:-1]
     check(target)
 
