@@ -27,9 +27,6 @@ ANSWERS = [
     *(getattr(ofp_event, name) for name in dir(ofp_event) if name.startswith("EventOFP") and name.endswith("Reply")),
 ]
 
-# Flows are made by the hundred thousand and have no cycles: to look for some all the time takes half of the speed.
-COLLECT = (50_000, 20, 50)
-
 config.register()
 
 
@@ -52,7 +49,7 @@ class Containet(OSKenApp):  # type: ignore[misc]
     def start(self) -> None:
         """Called by os-ken when all is loaded; OSError if the REST interface cannot have its port."""
         super().start()
-        gc.set_threshold(*COLLECT)
+        gc.set_threshold(*config.COLLECT)
         self._owner.start()
         serve(
             self._owner,

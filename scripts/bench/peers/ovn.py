@@ -108,7 +108,7 @@ class Ovn:
         for host in self.place.lab.hosts:
             host.start("ovn-controller", ("ovn-controller", "unix:/run/openvswitch/db.sock", "--pidfile"))
         # an ovn-controller that is just beginning may never answer what was asked before
-        self.place.shell(central).run(f"until {NBCTL} --timeout=1 --wait=hv sync 2>/dev/null; do :; done")
+        self.place.shell(central).run(f"until {NBCTL} --timeout=5 --wait=hv sync 2>/dev/null; do :; done")
 
     def _port(self, box: Box, vlan: int) -> str:
         address = self._addresses[box.name]
