@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-BENCHMARKS = ("attach", "moves", "speed", "scale")  # in the order of the document
+BENCHMARKS = ("attach", "moves", "declare", "throughput", "speed", "scale", "restart")  # in the order of the document
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -14,14 +14,16 @@ END_S = 10.0
 
 
 class Dummy:
-    """One ovs-vswitchd. `run` is its directory: sockets, database, logs."""
+    """One ovs-vswitchd. `run` is its directory: sockets, database, logs. What ends with it is in `undo`."""
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    def __init__(self, run: Path, undo: ExitStack) -> None:
+        self.run, self._undo = run, undo
 
     def exec(self, *words: str, text: str = "", seconds: float = 60) -> str:
         """What a command of Open vSwitch printed; LabError with what it complained of."""
-        return command(("env", f"OVS_RUNDIR={self.run}", *words), text=text, seconds=seconds).stdout
+        return command(
+            ("env", f"OVS_RUNDIR={self.run}", f"OVN_RUNDIR={self.run}", *words), text=text, seconds=seconds
+        ).stdout
 
     def ofctl(self, *words: str, text: str = "") -> str:
         """ovs-ofctl, in OpenFlow 1.5."""
@@ -44,43 +46,43 @@ class Dummy:
         commands = ((("set-controller", name, controller), ("set", "controller", name, *columns)) for name in names)
         self.vsctl(*(command for pair in commands for command in pair))
 
+    def daemon(self, *argv: str) -> "subprocess.Popen[bytes]":
+        """Start one of Open vSwitch's or OVN's, whose directory is this one, too; it ends with the switch."""
+        with (self.run / f"{argv[0]}.log").open("a") as log:
+            process = subprocess.Popen(
+                [*argv, "-vconsole:info", "-vsyslog:off"],
+                env={**environment("bench"), "OVS_RUNDIR": str(self.run), "OVN_RUNDIR": str(self.run)},
+                stdout=log,
+                stderr=log,
+            )
+        self._undo.callback(_end, process)
+        return process
+
     def flows(self, bridge: str) -> int:
         """How many it has."""
         said = self.ofctl("dump-aggregate", bridge)
         return int(said.rpartition("flow_count=")[2].split()[0])
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
 def dummy() -> Iterator[Dummy]:
     """One that serves, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ovs-") as name, ExitStack() as undo:
-        switch = Dummy(Path(name))
+        switch = Dummy(Path(name), undo)
         switch.exec("ovsdb-tool", "create", f"{name}/conf.db", SCHEMA)
         server = f"--remote=punix:{name}/db.sock"
-        _daemon(undo, switch, ("ovsdb-server", f"{name}/conf.db", server, f"--unixctl={name}/server.ctl"))
+        switch.daemon("ovsdb-server", f"{name}/conf.db", server, f"--unixctl={name}/server.ctl")
         if not poll((switch.run / "db.sock").exists, END_S):
             raise LabError("ovsdb-server does not serve")
         switch.exec("ovs-vsctl", f"--db=unix:{name}/db.sock", "--no-wait", "init")
-        _daemon(undo, switch, ("ovs-vswitchd", "--enable-dummy=override", f"unix:{name}/db.sock", "--pidfile"))
+        switch.daemon("ovs-vswitchd", "--enable-dummy=override", f"unix:{name}/db.sock", "--pidfile")
         yield switch
-
-
-def _daemon(undo: ExitStack, switch: Dummy, argv: Sequence[str]) -> None:
-    """Start it; it ends with the stack."""
-    with (switch.run / f"{argv[0]}.log").open("w") as log:
-        process = subprocess.Popen(
-            [*argv, "-vconsole:info", "-vsyslog:off"],
-            env={**environment("bench"), "OVS_RUNDIR": str(switch.run)},
-            stdout=log,
-            stderr=log,
-        )
-
-    def end() -> None:
-        process.terminate()
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    undo.callback(end)

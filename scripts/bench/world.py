@@ -88,7 +88,7 @@ class World:
     """It stands, or falls and stands again."""
 
     size: Size
-    switch: Dummy
+    switches: list[Dummy]
     controller: Controller
     players: list[Player]
     controlled: bool = False  # whether the bridges know their controller
@@ -104,7 +104,8 @@ class World:
         self.controller.start()
         serves = time.monotonic() - began
         if not self.controlled:  # said no earlier: at first Open vSwitch looks for a controller more and more seldom
-            self.switch.control((name_of(host) for host in range(self.size.hosts)), self.controller.target)
+            for at, switch in enumerate(self.switches):
+                switch.control(map(name_of, self._hosts_on(at)), self.controller.target)
             self.controlled = True
         with ThreadPoolExecutor(len(self.players)) as pool:
             list(pool.map(Player.begin, self.players))
@@ -123,23 +124,31 @@ class World:
     def empty(self) -> None:
         """Every bridge without a flow, the controller being away."""
         for host in range(self.size.hosts):
-            self.switch.ofctl("del-flows", name_of(host))
+            self.switch_of(host).ofctl("del-flows", name_of(host))
 
     def flows(self) -> list[int]:
         """How many each bridge has."""
-        return [self.switch.flows(name_of(host)) for host in range(self.size.hosts)]
+        return [self.switch_of(host).flows(name_of(host)) for host in range(self.size.hosts)]
+
+    def switch_of(self, host: int) -> Dummy:
+        """Which one has that host's bridge."""
+        return self.switches[host % len(self.switches)]
+
+    def _hosts_on(self, switch: int) -> range:
+        return range(switch, self.size.hosts, len(self.switches))
 
 
 @contextmanager
-def world(size: Size) -> Iterator[World]:
-    """The bridges and who plays their helpers; the controller is still to be started."""
+def world(size: Size, switches: int = 1) -> Iterator[World]:
+    """The bridges, on so many Open vSwitches, and who plays their helpers; the controller is still to be started."""
     with ExitStack() as undo:
         directory = Path(undo.enter_context(TemporaryDirectory(prefix="scale-")))
         control = undo.enter_context(controller(directory))
-        switch = undo.enter_context(dummy())
-        switch.bridges({name_of(host): host + 1 for host in range(size.hosts)})
-        players = [Player(control.rest, name_of(host), everything(size, host)) for host in range(size.hosts)]
-        yield World(size, switch, control, players)
+        made = World(size, [undo.enter_context(dummy()) for _ in range(switches)], control, [])
+        for host in range(size.hosts):
+            made.switch_of(host).bridges({name_of(host): host + 1})
+            made.players.append(Player(control.rest, name_of(host), everything(size, host)))
+        yield made
 
 
 def _whole(hosts: list[dict[str, Any]], count: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from scripts.bench.place import BRIDGE, Place
 
 AT_ONCE = 50  # ports of one transaction
+TUNNEL = 100  # the ofport of the tunnel to the other host
 
 
 def tunnel(host: str) -> str:
@@ -19,7 +20,7 @@ def joined_bridges(place: Place, mode: str, key: str) -> None:
         place.shell(host).run(
             f"ovs-vsctl add-br {BRIDGE} -- set bridge {BRIDGE} datapath_type=netdev {mode} "
             f"-- add-port {BRIDGE} {tunnel(peer.name)} -- set interface {tunnel(peer.name)} type=vxlan "
-            f"options:remote_ip={place.address(peer)} options:key={key} ofport_request=100"
+            f"options:remote_ip={place.address(peer)} options:key={key} ofport_request={TUNNEL}"
         )
     place.shell(place.third).run(f"ovs-vsctl add-br {BRIDGE} -- set bridge {BRIDGE} datapath_type=netdev {mode}")
 

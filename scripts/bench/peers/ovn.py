@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from scripts.bench.peers import veth
 from scripts.bench.peers.bridge import internal_ports
 from scripts.bench.place import BRIDGE, Place
-from scripts.lab import Machine
+from scripts.lab import LabError, Machine
+from scripts.lab.command import poll
 from scripts.lab.measure import Box
 
 SCHEMAS = "/usr/share/ovn"
 NB, SB = 6641, 6642
+START_S = 60.0
 NBCTL = "ovn-nbctl --db=unix:/run/ovn/nb.sock --timeout=60"
 
 
@@ -105,10 +107,18 @@ class Ovn:
             )
         northd = ("--ovnnb-db=unix:/run/ovn/nb.sock", "--ovnsb-db=unix:/run/ovn/sb.sock")
         central.start("ovn-northd", ("ovn-northd", *northd))
+        if not poll(self._serves, START_S):
+            raise LabError("OVN does not serve")
+
+    def _serves(self) -> bool:
+        """Whether every ovn-controller has caught up; one that crashed as it began, as 23.03 may, is started again."""
         for host in self.place.lab.hosts:
             host.start("ovn-controller", ("ovn-controller", "unix:/run/openvswitch/db.sock", "--pidfile"))
-        # an ovn-controller that is just beginning may never answer what was asked before
-        self.place.shell(central).run(f"until {NBCTL} --timeout=5 --wait=hv sync 2>/dev/null; do :; done")
+        try:
+            self.place.shell(self._central).run(f"{NBCTL} --timeout=3 --wait=hv sync")
+        except LabError:
+            return False
+        return True
 
     def _port(self, box: Box, vlan: int) -> str:
         address = self._addresses[box.name]

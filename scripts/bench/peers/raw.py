@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.bench.peers import veth
-from scripts.bench.peers.bridge import joined_bridges
+from scripts.bench.peers.bridge import TUNNEL, joined_bridges
 from scripts.bench.place import BRIDGE, Place
 from scripts.lab.measure import Box
-
-TUNNEL = 100  # its ofport on both hosts
 
 
 @dataclass
