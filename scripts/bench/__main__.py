@@ -51,7 +51,7 @@ def measured(name: str, wanted: Asked) -> bool:
     print(listed(record), flush=True)
     if wanted.to is not None:
         write(wanted.to, record)
-        notebook.say(f"written to {wanted.to}/benchmarks")
+        notebook.say(f"written to {wanted.to}/benchmarks.md")
     return True
 
 

@@ -37,8 +37,9 @@ class Notebook:
         self._readings.setdefault((measure, unit, peer, case), []).append(value)
 
     def figures(self) -> list[Figure]:
-        """All of them, in the order of their first readings."""
-        return [
-            Figure(self.benchmark, measure, unit, peer, tuple(values), case)
-            for (measure, unit, peer, case), values in self._readings.items()
-        ]
+        """All of them, in the order of their first readings, with those of one measure and case together."""
+        together: dict[tuple[str, str], list[Figure]] = {}
+        for (measure, unit, peer, case), values in self._readings.items():
+            figure = Figure(self.benchmark, measure, unit, peer, tuple(values), case)
+            together.setdefault((measure, case), []).append(figure)
+        return [figure for group in together.values() for figure in group]

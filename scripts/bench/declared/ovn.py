@@ -1,7 +1,7 @@
 """OVN: its databases and ovn-northd on the first host, ovn-controller on each.
 
-A host is told of a network when a port of it is bound there, so one of each network is bound on each before. Those that
-are declared may have a port of their own that waits for them (`bound`), or none: then a host learns only where they are.
+A host is told of a network when a port of it is bound there, so one of each network is bound on each before. Those
+that are declared may have a port that waits for them (`bound`), or none: then a host learns only that they are.
 """
 
 import subprocess

@@ -71,3 +71,24 @@ def test_numbers_have_three_digits(value: float, said: str) -> None:
 def test_a_quick_run_does_everything_twice_at_most() -> None:
     assert [Notebook("attach", quick=True).rounds(n) for n in (1, 2, 20)] == [1, 2, 2]
     assert Notebook("attach").rounds(20) == 20
+
+
+def test_those_of_one_measure_and_case_stand_together() -> None:
+    made = Notebook("moves")
+    for peer in ("containet", "ovn"):
+        for measure in ("time", "lost"):
+            made.add(peer, measure, "", 1)
+
+    assert [(figure.measure, figure.peer) for figure in made.figures()] == [
+        ("time", "containet"),
+        ("time", "ovn"),
+        ("lost", "containet"),
+        ("lost", "ovn"),
+    ]
+
+
+def test_who_waits_hears_of_the_first_round(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Notebook("moves", quick=True, say=print)
+
+    assert list(made.each(20, "moving")) == [0, 1]
+    assert capsys.readouterr().out == "moving: round 1 of 2\n"
