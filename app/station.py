@@ -114,6 +114,7 @@ class Station:
         self._tries = 0  # comparisons that were not finished since it connected
         self._trusted = False  # what its marker says is worth asking: it has just connected
         self._drifts = 0  # changes by others since it stood
+        self._seen = 0  # those of them that the push under way puts right
         self._spoilt: dict[Key, Flow] = {}  # those beside which it `has` all: as they are now, or were
 
     def connected(self, bridge: Bridge) -> None:
@@ -147,8 +148,8 @@ class Station:
 
     def bring(self, bridge: Bridge, step: Intent, *, sweeping: bool) -> bool:
         """Give the bridge this step; whether it has it now."""
-        drifts = self._drifts
         self._pushes += 1
+        self._seen = self._drifts
         self.inherits = False
         try:
             change, known = self._change(bridge, step, sweeping)
@@ -167,7 +168,7 @@ class Station:
         if self.bridge is not bridge:
             return False
         self.has, self.error = known, None
-        return self._stood(drifts)
+        return self._stood()
 
     def prove(self) -> None:
         """Compare what was taken from the marker's word with what is there; what differs is then behind."""
@@ -203,6 +204,9 @@ class Station:
         self._trusted = False
         if known is not None:
             return in_turns(going_on(known, step, self.host, sweeping=sweeping))
+        bridge.meters()  # what the switch tells before this answer is in all that is read after it
+        hub.sleep(0)  # so that it is heard
+        self._seen = self._drifts
         installed = bridge.read()
         self._witness.found(self.host, bridge.foreign)
         change, known = in_turns(catching_up(installed, step, self.host, sweeping=sweeping))
@@ -230,12 +234,12 @@ class Station:
             self._witness.refused(self.host, why)
         self.error = why
 
-    def _stood(self, drifts: int) -> bool:
-        """So many were put right; if somebody changed more meanwhile, what it has is not known."""
+    def _stood(self) -> bool:
+        """All changes that were seen are put right; if there were more meanwhile, what it has is not known."""
         self._spoilt.clear()
-        if self._drifts != drifts:
+        if self._drifts != self._seen:
             self.has = None
             return False
         self._drifts = 0
-        self._witness.stood(self.host, drifts)
+        self._witness.stood(self.host, self._seen)
         return True

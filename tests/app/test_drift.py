@@ -1,13 +1,13 @@
 """The rollout where somebody else changes a switch: it is put right, with no more than is needed, and told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from app.openflow.switch import RefusedFlowsError
 from app.rollout import Rollout
 from flows.cookie import OWNER_MASK
 from flows.diff import Plan
-from flows.flow import Contents, Flow
+from flows.flow import Contents, Flow, MeterEntry
 from tests.app.test_rollout import A, Quiet, Twin
 from tests.flows.intents import endpoint, intent
 
@@ -125,6 +125,26 @@ def test_what_somebody_changes_while_it_is_put_right_is_put_right_too() -> None:
 
     assert twin.contents == wanted
     assert told.stood_with[1:] == [("h1", 2)], "told once, when all of it stands"
+
+
+def test_what_is_told_before_it_is_read_is_put_right_by_that() -> None:
+    class Telling(Twin):
+        def meters(self) -> Mapping[int, MeterEntry]:
+            if late:
+                rollout.drifted("h1", late.pop())
+            return super().meters()
+
+    late: list[None] = []
+    told, twin = Told(), Telling()
+    rollout = drifting(told, twin)
+    wanted, twin.contents, twin.reads = twin.contents, without_one(twin.contents), 0
+    late.append(None)
+
+    rollout.drifted("h1", None)
+    rollout.advance()
+
+    assert (twin.contents, twin.reads) == (wanted, 1)
+    assert told.stood_with[1:] == [("h1", 2)]
 
 
 def test_strays_stay_until_the_intent_is_known_complete() -> None:
