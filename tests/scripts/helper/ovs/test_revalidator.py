@@ -1,6 +1,7 @@
 """Rounds of a real ovs-vswitchd's revalidators are waited for, and a new ovs-vswitchd is found."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from scripts.helper.ovs.revalidator import Revalidator
 from scripts.helper.ovs.vswitch import VswitchError
 from tests.scripts.helper.conftest import BRIDGE, Ovs
+from tests.system.conftest import Sandbox
+
+PACKET = "in_port(1),eth(src=02:c7:00:00:00:01,dst=02:c7:00:00:00:02)"
 
 
 def directory(ovs: Ovs) -> Path:
@@ -36,3 +40,30 @@ def test_without_a_switch_it_says_so(tmp_path: Path) -> None:
 def test_a_bridge_that_is_not_there_is_refused(ovs: Ovs) -> None:
     with pytest.raises(VswitchError, match="refused"):
         Revalidator(directory(ovs), "no-such-br").settle()
+
+
+@pytest.fixture
+def two_caches() -> Iterator[Sandbox]:
+    """An Open vSwitch with bridges of both types of datapath, as a machine with its kernel module may have."""
+    made = Sandbox()
+    try:
+        made.start()
+        made.bridge(BRIDGE, ports=2)
+        made.vsctl("set", "bridge", BRIDGE, "datapath_type=netdev", "--", "add-br", "other")
+        assert len(made.appctl("dpif/dump-dps").split()) == 2
+        yield made
+    finally:
+        made.stop()
+
+
+def test_where_there_are_two_caches_nothing_old_is_left_in_either(two_caches: Sandbox) -> None:
+    revalidator = Revalidator(two_caches.run, BRIDGE)
+    for port in (2, 1):
+        two_caches.ofctl("add-flow", BRIDGE, f"in_port=1,actions=output:{port},IN_PORT")
+        two_caches.appctl("netdev-dummy/receive", "p1", PACKET)
+        assert two_caches.appctl("dpif/dump-flows", BRIDGE).strip()
+
+        revalidator.settle()
+
+        assert not two_caches.appctl("dpif/dump-flows", BRIDGE).strip()
+    assert "02:c7:00:00:00:00" not in two_caches.appctl("fdb/show", BRIDGE)
