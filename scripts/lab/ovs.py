@@ -19,7 +19,14 @@ SERVER = (
     "-vconsole:info",
     "-vsyslog:off",
 )
-SWITCH = ("ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--pidfile", "-vconsole:info", "-vsyslog:off")
+SWITCH = (
+    "ovs-vswitchd",
+    "unix:/run/openvswitch/db.sock",
+    "--pidfile",
+    "--disable-system-route",
+    "-vconsole:info",
+    "-vsyslog:off",
+)
 
 
 def start_server(host: Machine, _: Plan) -> None:
@@ -50,3 +57,5 @@ def start_switch(host: Machine, plan: Plan) -> None:
             f"route replace default via {plan.address(OUTSIDE)}",
         ],
     )
+    way = ("ovs-appctl", "ovs/route/add", str(plan.subnet), PHY)  # refused until it has seen the address
+    host.wait("ovs-vswitchd", lambda: host.exec(*way, check=False).returncode == 0, "learn the way to other hosts")

@@ -17,6 +17,7 @@ from flows.table import Table
 from scripts.helper.attached.endpoints import Endpoints, devices, is_host_end
 from scripts.helper.attached.gateways import Gateways, gateway_key
 from scripts.helper.attached.joins import Joins
+from scripts.helper.attached.way import Way
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb
@@ -41,6 +42,7 @@ class Host:
         self._lock = threading.RLock()
         self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
         self._neighbours = Neighbours(config.vtep)
+        self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
         self._nat = Nat()
         self._mtu: int | None = None  # as the controller last said
         self._natted: set[IPv4Network] | None = None  # None: not known, so to be said again
@@ -71,7 +73,12 @@ class Host:
                 openflow=self.config.openflow,
                 tables={int(table): table.label for table in Table},
             )
-            for work in (self.gateways.restore, lambda: self.joins.restore(self.inner_mtu()), self.set_nat):
+            for work in (
+                self._way.keep,
+                self.gateways.restore,
+                lambda: self.joins.restore(self.inner_mtu()),
+                self.set_nat,
+            ):
                 try:
                     work()
                 except (PlumbError, VswitchError, NatError) as error:
@@ -92,7 +99,7 @@ class Host:
 
     def inner_mtu(self) -> int:
         """Bytes that fit through any tunnel: as the controller last said, else as far as can be told from here."""
-        return self._mtu or plumb.underlay_mtu(self.config.vtep) - OVERHEAD
+        return self._mtu or plumb.underlay(self.config.vtep).mtu - OVERHEAD
 
     # What is said to the controller
 
@@ -102,7 +109,7 @@ class Host:
             return HostUp(
                 dpid=self.config.dpid,
                 vtep=self.config.vtep,
-                underlay_mtu=plumb.underlay_mtu(self.config.vtep),
+                underlay_mtu=plumb.underlay(self.config.vtep).mtu,
                 tunnels=self.tunnels(),
                 endpoints=tuple(self.reports().values()),
             )
@@ -151,9 +158,7 @@ class Host:
                 if port.peer and port.name not in wanted:
                     self.vswitch.delete_port(port.name)
             for name, peer in wanted.items():
-                self.vswitch.add_tunnel_port(
-                    name, peer.tunnel.value, str(peer.remote), str(self.config.vtep), peer.peer
-                )
+                self.vswitch.add_tunnel_port(name, peer.tunnel.value, str(peer.remote), self._way.local, peer.peer)
             self._neighbours.meet(peer.remote for peer in peers)
 
     def set_gateway(self, want: GatewayWant) -> Key:

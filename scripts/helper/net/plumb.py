@@ -4,9 +4,11 @@ Each function does the whole or nothing: what it began is undone when it fails. 
 """
 
 import errno
+import socket
 from contextlib import ExitStack
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import count
+from typing import NamedTuple
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -17,6 +19,7 @@ from scripts.helper.net.netns import PlumbError, in_words, inside, opened
 
 __all__ = [
     "PlumbError",
+    "Underlay",
     "address_device",
     "bridge_address",
     "bridge_port",
@@ -25,7 +28,7 @@ __all__ = [
     "interfaces",
     "plug",
     "set_mtu",
-    "underlay_mtu",
+    "underlay",
     "unplug",
     "veth",
 ]
@@ -135,11 +138,23 @@ def free_interface(netns: str) -> str:
     return next(name for number in count() if (name := f"eth{number}") not in taken)
 
 
-def underlay_mtu(vtep: IPv4Address) -> int:
-    """Bytes that fit through the device that has this address."""
+class Underlay(NamedTuple):
+    """What this host has towards the others: the device with the tunnels' address, and what it is connected with."""
+
+    device: str
+    mtu: int  # bytes
+    subnet: IPv4Network
+    lone: bool  # it has no other IPv4 address
+
+
+def underlay(vtep: IPv4Address) -> Underlay:
+    """The underlay at this address; PlumbError if no device has it."""
     with IPRoute() as ipr, in_words(f"Looking for the device with the address “{vtep}” failed"):
         for found in ipr.get_addr(address=str(vtep)):
-            return int(ipr.link("get", index=found["index"])[0].get("mtu"))
+            link = ipr.link("get", index=found["index"])[0]
+            subnet = IPv4Interface(f"{vtep}/{found['prefixlen']}").network
+            lone = len(list(ipr.get_addr(index=found["index"], family=socket.AF_INET))) == 1
+            return Underlay(str(link.get("ifname")), int(link.get("mtu")), subnet, lone)
     raise PlumbError(
         f"No device of this host has the address “{vtep}”. Set `vtep` in the helper's configuration to one that it has."
     )

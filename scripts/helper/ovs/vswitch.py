@@ -119,9 +119,12 @@ class Vswitch:
         """A port that is a device of this host, with this MAC and MTU (bytes); its ofport. Idempotent."""
         return self._ensure(PortPlan(name, external_ids, {"type": "internal", "mac": [str(mac)], "mtu_request": [mtu]}))
 
-    def add_tunnel_port(self, name: str, kind: str, remote: str, local: str, peer: str) -> int:
-        """A tunnel (`gre`, `vxlan`) between two underlay addresses, its key set by flows; its ofport. Idempotent."""
-        options = {"remote_ip": remote, "local_ip": local, "key": "flow"}
+    def add_tunnel_port(self, name: str, kind: str, remote: str, local: str | None, peer: str) -> int:
+        """A tunnel (`gre`, `vxlan`) between two underlay addresses, its key set by flows; its ofport. Idempotent.
+
+        Without a `local` one it has that of the route.
+        """
+        options = {"remote_ip": remote, "key": "flow", **({"local_ip": local} if local else {})}
         return self._ensure(PortPlan(name, {PEER: peer}, {"type": kind, "options": options}))
 
     def add_port(self, name: str, external_ids: Mapping[str, str]) -> int:

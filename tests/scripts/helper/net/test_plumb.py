@@ -131,9 +131,9 @@ def test_both_ends_get_the_mtu_and_the_host_end_is_never_the_smaller(containers:
 def test_underlay_mtu_is_that_of_the_device_with_the_address() -> None:
     run("ip", "link", "add", "under0", "mtu", "1450", "type", "veth", "peer", "name", "under1")
     run("ip", "address", "add", "192.0.2.9/24", "dev", "under0")
-    assert plumb.underlay_mtu(IPv4Address("192.0.2.9")) == 1450
+    assert plumb.underlay(IPv4Address("192.0.2.9")).mtu == 1450
     with pytest.raises(PlumbError, match=r"No device of this host has the address “192.0.2.10”.*vtep"):
-        plumb.underlay_mtu(IPv4Address("192.0.2.10"))
+        plumb.underlay(IPv4Address("192.0.2.10"))
 
 
 def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs, containers: Make) -> None:
