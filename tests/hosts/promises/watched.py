@@ -7,11 +7,13 @@
 Nothing is done in the first second of each stream, so each says what it loses by itself.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 
 from scripts.lab import Lab, Machine, udp
 from scripts.lab.measure import Box
@@ -83,8 +85,22 @@ def flow_count(host: Machine) -> int:
     return int(found[1])
 
 
+def youngest_s(host: Machine) -> float:
+    """How long the newest flow of the host's bridge has been there."""
+    said = host.exec("ovs-ofctl", "-O", "OpenFlow15", "dump-flows", "br-int").stdout
+    return min(float(age) for age in re.findall(r"duration=([\d.]+)s", said))
+
+
 def move(lab: Lab, vlan: int, *names: str) -> float:
     """Move them, and say when the answer came."""
     status, said = lab.ask("/v1/endpoints", "PATCH", {"names": list(names), "vlan": vlan})
     assert status == 200, said
     return time.monotonic()
+
+
+def begin_change(lab: Lab, names: list[str], **change: object) -> HTTPConnection:
+    """Ask for a change, and do not wait for the answer."""
+    connection = HTTPConnection("127.0.0.1", lab.plan.port, timeout=10)
+    body = json.dumps({"names": names, **change})
+    connection.request("PATCH", "/v1/endpoints", body, {"Content-Type": "application/json"})
+    return connection
