@@ -6,8 +6,12 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from hypothesis import strategies as st
 
+from flows.flow import Contents
+from flows.marker import digesting, mark
 from flows.model import Endpoint, EndpointKey, Host, Intent, Mac, Network, Role, Tunnel
+from flows.pipeline import compile_bridge
 from flows.topology import full_mesh
+from flows.work import done
 
 SEGMENTS = (10, 20, 30)
 NAMES = ("h1", "h2", "h3")
@@ -84,3 +88,9 @@ def intents(draw: st.DrawFn) -> Intent:
             )
         )
     return intent(*ends)
+
+
+def held(wanted: Intent, host: str) -> Contents:
+    """What a bridge holds that has all of it, and says so."""
+    desired = compile_bridge(wanted, host)
+    return replace(desired, mark=mark(done(digesting(wanted, host)), len(desired.flows) + 1))

@@ -14,7 +14,7 @@ from app.desk import Change
 from app.rollout import Rollout
 from app.wire import EndpointReport, HostUp
 from flows.model import Mac
-from flows.pipeline import compile_bridge
+from tests.flows.intents import held
 from tests.system.conftest import Sandbox
 from tests.system.mortal import Life, Mortal, Wire
 
@@ -83,8 +83,7 @@ class Ground:
         """Whether everybody has all that is wanted, and the bridges hold that and nothing else."""
         owner = mortal.owner
         return not any(host.pending or host.errors for host in owner.hosts()) and all(
-            reader.read() == compile_bridge(owner.intent, host) and not reader.strays
-            for host, reader in self._readers.items()
+            reader.read() == held(owner.intent, host) and not reader.strays for host, reader in self._readers.items()
         )
 
     def _look(self) -> None:

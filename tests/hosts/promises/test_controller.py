@@ -7,13 +7,12 @@ from pathlib import Path
 
 from app.registry import Registry
 from app.store.sqlite import SqliteStore
-from flows.flow import Contents
-from flows.marker import digesting, mark, marker
-from flows.model import Intent, Tunnel
-from flows.pipeline import compile_bridge, listing
-from flows.work import done
+from flows.marker import marker
+from flows.model import Tunnel
+from flows.pipeline import listing
 from scripts.lab import Lab
 from scripts.lab.measure import Box
+from tests.flows.intents import held
 from tests.hosts.people import endpoints, flows, soon
 from tests.hosts.promises.watched import begin_change, watched, youngest_s
 
@@ -45,19 +44,13 @@ def answered(connection: http.client.HTTPConnection) -> bool:
         connection.close()
 
 
-def marked(step: Intent, host: str) -> Contents:
-    """What its bridge should hold, the marker included."""
-    made = compile_bridge(step, host)
-    says = marker(mark(done(digesting(step, host)), len(made.flows) + 1))
-    return Contents({**made.flows, says.key: says}, made.meters)
-
-
 def differences(lab: Lab, directory: Path) -> str:
     """How the bridges differ from what is compiled anew from the controller's file, for the step begun last."""
     for part in lab.controller.directory.glob("state.db*"):
         shutil.copy(part, directory)
     step = Registry(SqliteStore(f"{directory}/state.db"), Tunnel(lab.plan.tunnel)).begun()
-    wanted = {host: listing(marked(step, host.name)) for host in lab.hosts}
+    contents = {host: held(step, host.name) for host in lab.hosts}
+    wanted = {host: f"{listing(has)}\n{marker(has.mark)}\n" for host, has in contents.items()}
     compare = ("ovs-ofctl", "-O", "OpenFlow15", "diff-flows", "br-int", "/dev/stdin")
     compared = [host.exec(*compare, text=flows, check=False) for host, flows in wanted.items()]
     assert {done.returncode for done in compared} <= {0, 2}, compared
