@@ -51,6 +51,11 @@ class Controller:
             self._process.wait()
             self._process = None
 
+    def forget(self) -> None:
+        """Its store is gone; while it does not run."""
+        for file in self.directory.glob("state.db*"):
+            file.unlink()
+
     @property
     def log(self) -> Path:
         """What it wrote."""

@@ -21,6 +21,7 @@ from scripts.bench.notebook import Notebook
 from scripts.bench.world import FIRST_VLAN, Size, World, endpoint, world
 
 TIMES = 40
+STARTS = 3
 BLOCK = 4  # changes of one kind, before it is the other world's turn
 AFTER_S = 0.05
 IDLE_S = 4.0
@@ -71,14 +72,18 @@ def changes(notebook: Notebook, sides: tuple[Side, Side]) -> None:
 
 
 def again(notebook: Notebook, side: Side) -> None:
-    """The controller is killed and started, with the flows still there, and with bridges that have forgotten theirs."""
-    notebook.say("killed and started again, nothing having changed")
-    side.world.controller.kill()
-    start(notebook, side, "start, nothing changed")
-    notebook.say("killed and started again, all bridges empty")
-    side.world.controller.kill()
-    side.world.empty()
-    start(notebook, side, "start, bridges empty")
+    """Killed and started: the flows being there, the bridges having forgotten theirs, and the store, too."""
+    there = side.world
+    for _ in notebook.each(STARTS, "killed and started again"):
+        there.controller.kill()
+        start(notebook, side, "start, nothing changed")
+        there.controller.kill()
+        there.empty()
+        start(notebook, side, "start, bridges empty")
+        there.controller.kill()
+        there.empty()
+        there.controller.forget()
+        start(notebook, side, "cold start")
 
 
 def start(notebook: Notebook, side: Side, what: str) -> None:
