@@ -23,6 +23,10 @@ class Notebook:
         """How often, if a full run does it so often."""
         return min(wanted, 2) if self.quick else wanted
 
+    def crowd(self, wanted: int) -> int:
+        """How many of something that a full run has so many of."""
+        return min(wanted, 20) if self.quick else wanted
+
     def each(self, wanted: int, what: str) -> Iterator[int]:
         """So many rounds of this; who waits hears of it from time to time."""
         rounds, said = self.rounds(wanted), 0.0

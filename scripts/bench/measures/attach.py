@@ -63,11 +63,12 @@ def run(notebook: Notebook) -> None:
         every += [Command(peer.place) for peer in peers if isinstance(peer, Containet)]
         boxes = {peer.name: partners(peer) for peer in every}
         rounds(notebook, every, boxes, TIMES, "")
+        more = notebook.crowd(MORE)
         for peer in peers:
-            notebook.say(f"{MORE:,} more endpoints for {peer.name}")
-            peer.more(notebook.rounds(MORE))
+            notebook.say(f"{more:,} more endpoints for {peer.name}")
+            peer.more(more)
         with_more: list[Attaching] = [*peers, *(peer for peer in every if isinstance(peer, Command))]
-        rounds(notebook, with_more, boxes, TIMES_WITH_MORE, f"{MORE:,} more endpoints")
+        rounds(notebook, with_more, boxes, TIMES_WITH_MORE, f"{more:,} more endpoints")
 
 
 def partners(peer: Attaching) -> Box:
@@ -86,7 +87,7 @@ def partners(peer: Attaching) -> Box:
 
 def rounds(notebook: Notebook, peers: list[Attaching], boxes: dict[str, Box], times: int, case: str) -> None:
     """Each peer's container, in turn."""
-    for _ in range(notebook.rounds(times)):
+    for _ in notebook.each(times, f"attaching, {case}" if case else "attaching"):
         for peer in peers:
             box = boxes[peer.name]
             with echo(box, _there(peer)) as asking:

@@ -16,8 +16,8 @@ from scripts.bench.peers import standing
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import UdpStream, cached_flows, crowd, stream
 
-TIMES, BLOCK, MORE = 20, 5, 1000  # moves of each kind; of them in one stream, before it is another peer's turn
-PAUSE_S = 0.25
+TIMES, BLOCK, MORE = 20, 10, 1000  # moves of each kind; of them in one stream, before it is another peer's turn
+PAUSE_S = 0.2
 IDLE_S = 2.0
 CACHED = (0, 1000, 5000)
 THERE = "172.15.42.2"
@@ -36,17 +36,18 @@ def run(notebook: Notebook) -> None:
     """All peers, in turn."""
     with standing("containet", "ovs-docker", "ovn", "raw") as peers:
         pairs = [attached(peer) for peer in peers]
-        for count in CACHED[: notebook.rounds(3)]:
+        for count in CACHED[: 2 if notebook.quick else None]:
             case = f"{count:,} more cached flows" if count else ""
             with ExitStack() as undo:
                 for pair in pairs:
                     for filler in pair.fillers:
                         undo.enter_context(filled(filler, count))
                 blocks(notebook, pairs, case)
+        more = notebook.crowd(MORE)
         for pair in pairs:
-            notebook.say(f"{MORE:,} more endpoints for {pair.peer.name}")
-            pair.peer.more(notebook.rounds(MORE))
-        blocks(notebook, pairs, f"{MORE:,} more endpoints")
+            notebook.say(f"{more:,} more endpoints for {pair.peer.name}")
+            pair.peer.more(more)
+        blocks(notebook, pairs, f"{more:,} more endpoints")
 
 
 def attached(peer: Peer) -> Pair:
@@ -70,7 +71,7 @@ def blocks(notebook: Notebook, pairs: list[Pair], case: str) -> None:
     """Moves in blocks, one peer after the other, until each had its number of them."""
     for pair in pairs:
         idle(notebook, pair, case)
-    for _ in range(notebook.rounds(TIMES // BLOCK)):
+    for _ in notebook.each(TIMES // BLOCK, f"moving, {case}" if case else "moving"):
         for pair in pairs:
             both_ends(notebook, pair, case)
             one_end(notebook, pair, case)
@@ -87,11 +88,11 @@ def idle(notebook: Notebook, pair: Pair, case: str) -> None:
 
 
 def both_ends(notebook: Notebook, pair: Pair, case: str) -> None:
-    """To and fro, and one more to be back."""
+    """To and fro."""
     name = pair.peer.name
     spans = []
     with stream(*pair.ends, THERE) as running:
-        for number in range(BLOCK + BLOCK % 2):
+        for number in range(BLOCK):
             time.sleep(PAUSE_S)
             began = time.monotonic()
             pair.peer.move(pair.ends, 10 if number % 2 else 20)

@@ -1,8 +1,10 @@
 """Scale: what one change costs among 10,000 endpoints, and what the same change costs with its own network alone.
 
 100 networks of 100 endpoints, each network on 10 of 100 bridges, which one ovs-vswitchd has without packets; the
-helpers are played, and say done at once. So what is measured is the controller and the switch's own part. Both worlds
-stand at the same time, and changes are made in one and in the other by turns.
+helpers are played, and say done at once. So what is measured is the controller and the switch's own part. Where a
+network is alone, its ovs-vswitchd has as many bridges, of which nobody uses the others: one process with the bridges
+of 100 hosts takes longer for each change, whoever controls it. Both worlds stand at the same time, and changes are made
+in one and in the other by turns.
 
 An attach is what a helper asks (may it be? it is there), a move is a PATCH of one endpoint to an empty VLAN or back.
 The controller's time on the processor is counted from the call until a moment after the answer, without what it takes
@@ -47,6 +49,8 @@ def run(notebook: Notebook, networks: int | None = None) -> None:
     with ExitStack() as undo:
         large = Side(OURS, undo.enter_context(world(size)))
         small = Side(ALONE, undo.enter_context(world(Size(networks=1))))
+        spare = range(small.world.size.hosts, size.hosts)
+        small.world.switches[0].bridges({f"spare{number}": number + 1 for number in spare})
         for side in (large, small):
             notebook.say(f"{side.world.size.total:,} endpoints on {side.world.size.hosts} bridges, from nothing")
             start(notebook, side, "cold start")
