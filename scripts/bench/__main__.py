@@ -1,6 +1,7 @@
 """Runs benchmarks, one after the other; see scripts/bench.sh."""
 
 import importlib
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def main(words: list[str]) -> int:
     except LabError as error:
         print(f"bench.sh: {error}", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that labs are taken down
     broken = [name for name in wanted.benchmarks if not measured(name, wanted)]
     if broken:
         print(f"bench.sh: broken: {', '.join(broken)}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Where a peer is measured: a lab of its own, whose hosts nobody but the peer uses; with a shell on each."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from scripts.bench.shell import Shell
 from scripts.lab import Lab, Machine, down, up
 from scripts.lab.underlay import greet
 
+MOST_PLACES = 10  # of one process, at the same time
 HOSTS = 3  # two that are measured, and a third for the many that are there besides
 BRIDGE = "br-int"
 
@@ -46,9 +48,10 @@ class Place:
 
 
 @contextmanager
-def place(peer: str, *, bare: bool = False) -> Iterator[Place]:
-    """A lab for this peer, gone afterwards; `bare` is without controller and helpers."""
-    name = f"b-{peer[:9]}"
+def place(*, bare: bool = False) -> Iterator[Place]:
+    """A lab, gone afterwards; `bare` is without controller and helpers."""
+    names = (f"b{os.getpid()}-{number}" for number in range(MOST_PLACES))
+    name = next(name for name in names if Lab.find(name) is None)
     with ExitStack() as undo:
         undo.callback(down, name)
         up(name, HOSTS, "vxlan", free_port(), free_port(), bare=bare)

@@ -59,7 +59,7 @@ def run(notebook: Notebook) -> None:
     """All peers, first with nothing else there, then with 1,000 more endpoints."""
     with ExitStack() as undo:
         peers = undo.enter_context(standing("containet", "ovs-docker", "ovn", "raw"))
-        every: list[Attaching] = [*peers, DockerBridge(undo.enter_context(place("docker", bare=True)))]
+        every: list[Attaching] = [*peers, DockerBridge(undo.enter_context(place(bare=True)))]
         every += [Command(peer.place) for peer in peers if isinstance(peer, Containet)]
         boxes = {peer.name: partners(peer) for peer in every}
         rounds(notebook, every, boxes, TIMES, "")

@@ -25,7 +25,7 @@ def run(notebook: Notebook) -> None:
     """One after the other, so many times."""
     with ExitStack() as undo:
         (peer,) = undo.enter_context(standing(OURS))
-        ours, bare = boxes(peer.hosts, "ours"), undo.enter_context(place("bare", bare=True))
+        ours, bare = boxes(peer.hosts, "ours"), undo.enter_context(place(bare=True))
         for box, address in zip(ours, (HERE, THERE), strict=True):
             peer.attach(box, f"{address}/16", 10)
         ends = {OURS: ours, BARE: joined(bare)}

@@ -19,4 +19,4 @@ PEERS: dict[str, type[Containet] | type[OvsDocker] | type[Ovn] | type[Raw]] = {
 def standing(*names: str) -> Iterator[list[Peer]]:
     """These peers, each ready on hosts of its own, all at once."""
     with ExitStack() as undo:
-        yield [PEERS[name](undo.enter_context(place(name, bare=name != Containet.name))) for name in names]
+        yield [PEERS[name](undo.enter_context(place(bare=name != Containet.name))) for name in names]
