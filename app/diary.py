@@ -69,6 +69,10 @@ class Diary:
             self._events.add(Kind.REPAIRED, f"what was changed by somebody else stands again{number}", host)
         self._uncounted.discard(host)
 
+    def whose(self, cookie: int) -> str | None:
+        """The endpoint that a flow with this cookie is there for; None if it is for none."""
+        return self._endpoint(cookie)
+
     def refused(self, host: str, why: str) -> None:
         """A switch or a helper did not take what is wanted."""
         self._events.add(Kind.REFUSED, why, host)

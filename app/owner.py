@@ -291,7 +291,8 @@ class Owner:
 
         generation, hosts, keys = self._ask(work)
 
-        return Outcome(generation=generation, pending=self._progress.wait(hosts, keys, generation, patience_s))
+        pending = self._progress.wait(hosts, keys, generation, patience_s)
+        return Outcome(generation=generation, pending=pending, why=self._progress.why(pending))
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, rules = self._registry.reports, self._registry.rules

@@ -1,7 +1,7 @@
 """How far everybody is: applied means that the switch *and* the helper have it, and nothing else may be called so."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from app.desk import HostView
 from app.helpers import Lines
@@ -46,21 +46,28 @@ class Progress:
             return "away", absence
         return ("up", "") if self.applied(host, generation) else ("pending", f"{host} has not everything yet")
 
+    def why(self, hosts: Iterable[str]) -> str:
+        """What these could not do, in words."""
+        return "; ".join(f"{host}: {error}" for host in hosts for error in self._errors(host))
+
     def view(self, name: str, report: HostUp, endpoints: int, generation: int) -> HostView:
         """A host as people see it."""
-        line, refused = self._lines[name], self._rollout.error(name)
         return HostView(
             name=name,
             dpid=report.dpid,
             vtep=str(report.vtep),
             underlay_mtu=report.underlay_mtu,
             switch=self._rollout.bridge(name) is not None,
-            helper=line.streaming,
+            helper=self._lines[name].streaming,
             tunnels=report.tunnels,
             endpoints=endpoints,
             pending=not self.applied(name, generation),
-            errors=(*line.book.errors.values(), *([refused] if refused else [])),
+            errors=self._errors(name),
         )
+
+    def _errors(self, host: str) -> tuple[str, ...]:
+        refused = self._rollout.error(host)
+        return (*self._lines[host].book.errors.values(), *([refused] if refused else []))
 
     def _settled(self, host: str, generation: int) -> bool:
         """Whether there is nothing more to wait for: done, or known that it cannot be done."""

@@ -63,6 +63,9 @@ class Shapers(Protocol):
 class Witness(Protocol):
     """Who is told how it goes."""
 
+    def whose(self, cookie: int) -> str | None:
+        """The endpoint that a flow with this cookie is there for, as people know it; None if it is for none."""
+
     def refused(self, host: str, why: str) -> None:
         """Its switch did not take what is wanted; said once."""
 
@@ -78,6 +81,10 @@ class Witness(Protocol):
 
 class Nobody:
     """The witness who does not care."""
+
+    def whose(self, cookie: int) -> str | None:  # noqa: ARG002
+        """Nobody's."""
+        return None
 
     def refused(self, host: str, why: str) -> None:
         """Does nothing."""
@@ -159,7 +166,10 @@ class Station:
                 bridge.apply(change)
             if sweeping:
                 bridge.drop_strays()
-        except (RefusedFlowsError, FlowConflictError) as error:
+        except RefusedFlowsError as error:
+            self._refused(error.words(self._witness.whose))
+            return False
+        except FlowConflictError as error:
             self._refused(str(error))
             return False
         except SwitchGoneError as error:

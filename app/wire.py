@@ -124,10 +124,14 @@ class Welcome(Wire):
 
 
 class Outcome(Wire):
-    """The answer to a change: its generation, and the hosts that have it not yet. Applied when none is pending."""
+    """The answer to a change: its generation, and the hosts that have it not yet. Applied when none is pending.
+
+    `why` says what those could not do; it is empty where they are only away, or slow.
+    """
 
     generation: int
     pending: tuple[str, ...] = ()
+    why: str = ""
 
 
 class Ask(Wire):

@@ -8,7 +8,7 @@ Many flows are several bundles. They are made one after the other, but neither s
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice, repeat
@@ -44,10 +44,20 @@ class RefusedFlowsError(Exception):
     def __init__(self, refusals: Refusals, *, partly: bool = False) -> None:
         self.refusals = refusals
         self.partly = partly
-        shown = "; ".join(f"{reason} ({what})" if what else reason for what, reason in refusals[:SHOWN])
-        more = f"; and {len(refusals) - SHOWN} more" if len(refusals) > SHOWN else ""
-        made = "only a part" if partly else "none"
-        super().__init__(f"the switch refused {len(refusals)} of the changes, so {made} was made: {shown}{more}")
+        super().__init__(self.words())
+
+    def words(self, whose: Callable[[int], str | None] = lambda _: None) -> str:
+        """What was refused and why, for people; `whose` tells by a flow's cookie whom it is for."""
+        shown = "; ".join(_in_words(what, why, whose) for what, why in self.refusals[:SHOWN])
+        more = f"; and {len(self.refusals) - SHOWN} more" if len(self.refusals) > SHOWN else ""
+        made = "only a part" if self.partly else "none"
+        return f"the switch refused {len(self.refusals)} of the changes, so {made} was made: {shown}{more}"
+
+
+def _in_words(what: Flow | MeterEntry | None, why: str, whose: Callable[[int], str | None]) -> str:
+    owner = whose(what.cookie) if isinstance(what, Flow) else None
+    of = f" of {owner}" if owner else ""
+    return why if what is None else f"{why} ({type(what).__name__.lower()}{of}: {what})"
 
 
 def write(line: Line, change: Plan, most: int) -> None:

@@ -21,6 +21,9 @@ class Told:
     stood_with: list[tuple[str, int]] = field(default_factory=list)
     differing: list[tuple[str, int]] = field(default_factory=list)
 
+    def whose(self, cookie: int) -> str | None:
+        return f"the owner of {cookie:#x}"
+
     def refused(self, host: str, why: str) -> None:  # noqa: ARG002
         self.refusals.append(why)
 

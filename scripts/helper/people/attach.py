@@ -103,7 +103,8 @@ class Attach:
                     if outcome is not None and not outcome.pending:
                         return {"container": key.container, "interface": key.interface, "pending": []}
                     pending = list(outcome.pending) if outcome else [self._host.config.host]
-                    why = self._channel.why or f"Not applied yet on {', '.join(pending)}."
+                    refused = outcome.why if outcome else ""
+                    why = refused or self._channel.why or f"Not applied yet on {', '.join(pending)}."
             if (left := deadline - time.monotonic()) <= 0:
                 return {"container": asked.container, "interface": asked.interface, "pending": pending, "why": why}
             pause.wait(min(LOOK_S, left))
@@ -206,8 +207,8 @@ class Attach:
             "pending": [self._host.config.host] if outcome is None else list(outcome.pending),
             "already": already,
         }
-        if outcome is None:
-            answer["why"] = self._channel.why
+        if why := self._channel.why if outcome is None else outcome.why:
+            answer["why"] = why
         return answer
 
     def _records(self, container: str, interface: str | None) -> dict[Key, EndpointRecord]:

@@ -13,7 +13,7 @@ RATES = "say it as 800kbit, 10mbit, 1.5gbit"
 def test_one_endpoint(client: TestClient) -> None:
     answer = client.simulate_patch("/v1/endpoints/h2:web1:eth1", json={"vlan": 30, "up": "10mbit", "down": "none"})
 
-    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": []})
+    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": [], "why": ""})
     changed = client.simulate_get("/v1/endpoints/h2:web1:eth1").json
     assert (changed["vlan"], changed["up"], changed["down"]) == (30, "10mbit", "none")
     assert client.simulate_get("/v1/endpoints/h2:web1:eth0").json["vlan"] == 1
@@ -22,7 +22,7 @@ def test_one_endpoint(client: TestClient) -> None:
 def test_several_as_one(client: TestClient, twin: Twin) -> None:
     answer = client.simulate_patch("/v1/endpoints", json={"names": ["h1:web1", "db1"], "vlan": 30})
 
-    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": []})
+    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": [], "why": ""})
     assert {view.name for view in twin.endpoints() if view.vlan == 30} == {"web1", "db1"}
 
 
@@ -31,7 +31,7 @@ def test_it_is_not_done_while_a_host_is_away(client: TestClient, twin: Twin) -> 
 
     answer = client.simulate_patch("/v1/endpoints/db1", json={"vlan": 30})
 
-    assert (answer.status_code, answer.json) == (202, {"generation": 3, "pending": ["h2"]})
+    assert (answer.status_code, answer.json) == (202, {"generation": 3, "pending": ["h2"], "why": ""})
 
 
 @pytest.mark.parametrize("vlan", [0, 4095, -1, "ten", "10", True, 10.5, [], {}])

@@ -25,7 +25,7 @@ def test_a_session(client: TestClient, twin: Twin) -> None:
     assert (want["key"], [peer["peer"] for peer in want["body"]["peers"]]) == ("tunnels", ["h1", "h2"])
 
     came = client.simulate_post("/v1/hosts/h3/events?session=1", json={"kind": "endpoint_up", "endpoint": ENDPOINT})
-    assert (came.status_code, came.json) == (200, {"generation": 4, "pending": []})
+    assert (came.status_code, came.json) == (200, {"generation": 4, "pending": [], "why": ""})
     done = client.simulate_post("/v1/hosts/h3/done?session=1", json={"key": "tunnels", "generation": 3})
     assert (done.status_code, done.text) == (204, "")
     assert [each.key for each in twin.done_wants] == ["tunnels"]

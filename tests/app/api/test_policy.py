@@ -50,7 +50,7 @@ def put(client: TestClient, body: str, kind: str = "application/yaml", query: st
 def test_yaml_in_json_out(client: TestClient, kind: str) -> None:
     answer = put(client, WRITTEN, kind)
 
-    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": []})
+    assert (answer.status_code, answer.json) == (200, {"generation": 3, "pending": [], "why": ""})
     assert client.simulate_get("/v1/policy").json == MEANT
 
 
@@ -75,7 +75,7 @@ def test_not_done_while_a_host_is_away(client: TestClient, twin: Twin) -> None:
 
     answer = put(client, WRITTEN)
 
-    assert (answer.status_code, answer.json) == (202, {"generation": 3, "pending": ["h1"]})
+    assert (answer.status_code, answer.json) == (202, {"generation": 3, "pending": ["h1"], "why": ""})
 
 
 def test_a_dry_run_changes_nothing(client: TestClient, twin: Twin) -> None:

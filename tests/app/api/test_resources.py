@@ -50,7 +50,7 @@ def test_hosts(client: TestClient, twin: Twin) -> None:
 
 
 def test_forget_a_host(client: TestClient, refused: Refused) -> None:
-    assert client.simulate_delete("/v1/hosts/h2").json == {"generation": 3, "pending": []}
+    assert client.simulate_delete("/v1/hosts/h2").json == {"generation": 3, "pending": [], "why": ""}
     assert [host["name"] for host in got(client, "/v1/hosts")] == ["h1"]
     refused(404, "unknown-host", "DELETE", "/v1/hosts/h2")
 
