@@ -23,7 +23,10 @@ LOG = logging.getLogger(__name__)
 GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
 MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
 REST_S = 0.01  # between two turns of a comparison that is not urgent
+AT_ONCE = 8  # bridges that are compared whole, for each is in memory then, twice
 MOST_TRIES = 5  # such comparisons, if the bridge is changed during each; then the next change waits for one
+
+_whole = hub.Semaphore(AT_ONCE)
 
 
 class Bridge(Protocol):
@@ -159,13 +162,7 @@ class Station:
         self._seen = self._drifts
         self.inherits = False
         try:
-            change, known = self._change(bridge, step, sweeping)
-            self.has = None  # not known, until it is known again
-            if change:
-                LOG.info("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
-                bridge.apply(change)
-            if sweeping:
-                bridge.drop_strays()
+            known = self._go_on(bridge, step, sweeping) or self._begin(bridge, step, sweeping)
         except RefusedFlowsError as error:
             self._refused(error.words(self._witness.whose))
             return False
@@ -201,27 +198,40 @@ class Station:
         else:
             self.has = replace(self.has, proven=True)
 
-    def _change(self, bridge: Bridge, step: Intent, sweeping: bool) -> tuple[Plan, Known]:
-        """What the bridge needs to have this step, and what is known of it then."""
+    def _go_on(self, bridge: Bridge, step: Intent, sweeping: bool) -> Known | None:
+        """Give it the step from what is known of it, or vouched for; None, and nothing done, if it has to be read."""
         known = self.has
-        if known is not None and self._spoilt:
-            back = self._back(known, step)
-            if back is not None:
-                return Plan(add=back), known
-            known = None
         if known is None and self._trusted and not self._drifts:
             known = self._vouched(bridge, step)
         self._trusted = False
-        if known is not None:
-            return in_turns(going_on(known, step, self.host, sweeping=sweeping))
-        bridge.meters()  # what the switch tells before this answer is in all that is read after it
-        hub.sleep(0)  # so that it is heard
-        self._seen = self._drifts
-        installed = bridge.read()
-        self._witness.found(self.host, bridge.foreign)
-        change, known = in_turns(catching_up(installed, step, self.host, sweeping=sweeping))
-        self.inherits = self.stands < 0 and bool(installed.flows) and (change.moves or known.leftovers != Contents())
-        return change, known
+        if known is None:
+            return None
+        if not self._spoilt:
+            change, known = in_turns(going_on(known, step, self.host, sweeping=sweeping))
+            return self._give(bridge, change, known, sweeping)
+        back = self._back(known, step)
+        return None if back is None else self._give(bridge, Plan(add=back), known, sweeping)
+
+    def _begin(self, bridge: Bridge, step: Intent, sweeping: bool) -> Known:
+        """Read it, and give it the step from there."""
+        with _whole:
+            bridge.meters()  # what the switch tells before this answer is in all that is read after it
+            hub.sleep(0)  # so that it is heard
+            self._seen = self._drifts
+            found = bridge.read()
+            self._witness.found(self.host, bridge.foreign)
+            change, known = in_turns(catching_up(found, step, self.host, sweeping=sweeping))
+            self.inherits = self.stands < 0 and bool(found.flows) and (change.moves or known.leftovers != Contents())
+            return self._give(bridge, change, known, sweeping)
+
+    def _give(self, bridge: Bridge, change: Plan, known: Known, sweeping: bool) -> Known:
+        self.has = None  # not known, until it is known again
+        if change:
+            LOG.info("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
+            bridge.apply(change)
+        if sweeping:
+            bridge.drop_strays()
+        return known
 
     def _vouched(self, bridge: Bridge, step: Intent) -> Known | None:
         """What is known if the bridge's marker and meters say that it has this step, and nothing else."""

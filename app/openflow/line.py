@@ -17,6 +17,8 @@ from os_ken.ofproto import ofproto_v1_5 as ofp
 
 from app.openflow import messages
 from app.openflow.talk import Reply, Talk
+from app.openflow.turns import in_turns
+from flows.work import Work
 
 ANSWER_S = 10.0  # a bundle of a piece takes 0.1 s; one that is idle for 10 s is dropped by Open vSwitch
 BLOCK = 400  # messages sent at once: of flows, about 64 kB
@@ -100,7 +102,7 @@ class Line:
 
     def encoded(self, talk: Talk, said: Iterator[bytes]) -> Sequence[bytes]:
         """These messages and a barrier, ready to be sent. All is put into bytes first: a bundle must not idle."""
-        return list(_blocks(chain(said, _barrier(talk))))
+        return in_turns(_blocks(chain(said, _barrier(talk))))
 
     def send(self, blocks: Iterable[bytes]) -> None:
         """What was `encoded` leaves."""
@@ -125,12 +127,13 @@ class Line:
             yield msg
 
 
-def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Big writes. Others get their turn between two."""
+def _blocks(parts: Iterator[bytes]) -> Work[list[bytes]]:
+    """Big writes."""
+    blocks: list[bytes] = []
     while some := list(islice(parts, BLOCK)):
-        yield b"".join(some)
-        if len(some) == BLOCK:
-            hub.sleep(0)
+        blocks.append(b"".join(some))
+        yield
+    return blocks
 
 
 def _barrier(talk: Talk) -> Iterator[bytes]:

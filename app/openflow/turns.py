@@ -1,4 +1,8 @@
-"""Long work in the one loop that serves everybody: it gives the others their turn every few milliseconds."""
+"""Long work in the one loop that serves everybody: after a few milliseconds others have their turn.
+
+Others are first of all those that wait for a message or a call. Of those that do long work, as when a hundred bridges
+connect at once, only one has a turn before they have one again.
+"""
 
 import time
 from typing import TypeVar
@@ -11,9 +15,11 @@ TURN_S = 0.002
 
 T = TypeVar("T")
 
+_gate = hub.Semaphore(1)  # held by the one that comes next, until all others had their turn
+
 
 def in_turns(work: Work[T], rest_s: float = 0.0) -> T:
-    """What the work makes. After each turn of it all others that can go on have one, or as many as the rest is long."""
+    """What the work makes; with at least such a rest after each turn of it."""
     ends = time.monotonic() + TURN_S
     while True:
         try:
@@ -22,5 +28,8 @@ def in_turns(work: Work[T], rest_s: float = 0.0) -> T:
             made: T = end.value
             return made
         if time.monotonic() > ends:
-            hub.sleep(rest_s)
+            if rest_s:
+                hub.sleep(rest_s)
+            with _gate:
+                hub.sleep(0)
             ends = time.monotonic() + TURN_S
