@@ -1,37 +1,33 @@
 """Network devices, one at a time: found by name, their offloads, the address they have.
 
-All functions work in the namespace of the socket or thread that they are given. The kernel's refusals come as
+All functions work in the namespace of the socket that they are given, or of their thread. The kernel's refusals come as
 NetlinkError or OSError: the callers know what was being done, and say so.
 """
 
 import ctypes
-import errno
 import fcntl
 import socket
 import struct
 from pathlib import Path
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
 SIOCETHTOOL = 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
 
 
-def find(ipr: IPRoute, name: str) -> int | None:
+def find(name: str) -> int | None:
     """The index of the device, or None."""
     try:
-        return int(ipr.link("get", ifname=name)[0]["index"])
-    except NetlinkError as error:
-        if error.code == errno.ENODEV:
-            return None
-        raise
+        return socket.if_nametoindex(name)
+    except OSError:  # which says no more than that
+        return None
 
 
-def names(ipr: IPRoute) -> tuple[str, ...]:
-    """All devices, in the order of their making."""
-    return tuple(link.get("ifname") for link in ipr.get_links())
+def names() -> tuple[str, ...]:
+    """All devices, in the order of their making. By the kernel's short list: netlink tells a hundred things of each."""
+    return tuple(name for _, name in socket.if_nameindex())
 
 
 def transmit_checksums_off(name: str) -> None:
@@ -60,4 +56,4 @@ def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
         if path.exists():  # a kernel may be without IPv6
             path.write_text(value)
     flags = IFF_UP | IFF_NOARP
-    ipr.link("set", index=find(ipr, name), flags=flags, change=flags)
+    ipr.link("set", index=find(name), flags=flags, change=flags)

@@ -50,7 +50,7 @@ def plug(
     """
 
     def settle(ipr: IPRoute) -> None:
-        index = links.find(ipr, interface)
+        index = links.find(interface)
         links.transmit_checksums_off(interface)
         if address:
             ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
@@ -98,7 +98,7 @@ def _default_route(ipr: IPRoute, index: int | None, address: IPv4Interface | Non
 def unplug(host_end: str) -> None:
     """Take the veth away, both its ends; no error if it is gone (its container may have taken it along)."""
     with IPRoute() as ipr, in_words(f"Removing the device “{host_end}” failed"):
-        index = links.find(ipr, host_end)
+        index = links.find(host_end)
         if index is None:
             return
         try:
@@ -129,7 +129,7 @@ def set_mtu(device: str, mtu: int) -> None:
 def interfaces(netns: str) -> tuple[str, ...]:
     """All devices of the namespace."""
     with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
-        return inside(fd, links.names)
+        return inside(fd, lambda _: links.names())
 
 
 def free_interface(netns: str) -> str:
@@ -163,7 +163,7 @@ def underlay(vtep: IPv4Address) -> Underlay:
 def bridge_port(bridge: str, device: str) -> None:
     """Put a device into a Linux bridge."""
     with IPRoute() as ipr, in_words(f"Putting “{device}” into the bridge “{bridge}” failed"):
-        ipr.link("set", index=_need(ipr, device), master=_need_bridge(ipr, bridge))
+        ipr.link("set", index=_need(device), master=_need_bridge(ipr, bridge))
 
 
 def bridge_address(bridge: str) -> tuple[Mac, IPv4Interface | None]:
@@ -190,7 +190,7 @@ def veth(a: str, b: str, mtu: int) -> None:
 def address_device(name: str, address: IPv4Interface, mac: Mac, mtu: int) -> None:
     """The device is up with this MAC and MTU (bytes), and with this address as its only IPv4 one. Idempotent."""
     with IPRoute() as ipr, in_words(f"Giving “{name}” the address “{address}” failed"):
-        link = ipr.link("get", index=_need(ipr, name))[0]
+        link = ipr.link("get", index=_need(name))[0]
         index = link["index"]
         if link.get("address") != str(mac):
             ipr.link("set", index=index, address=str(mac))
@@ -204,21 +204,21 @@ def address_device(name: str, address: IPv4Interface, mac: Mac, mtu: int) -> Non
 
 
 def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> None:
-    index = _need(ipr, name)
+    index = _need(name)
     now = ipr.link("get", index=index)[0].get("mtu")
     if now < mtu or (now > mtu and not raise_only):
         ipr.link("set", index=index, mtu=mtu)
 
 
-def _need(ipr: IPRoute, name: str) -> int:
-    index = links.find(ipr, name)
+def _need(name: str) -> int:
+    index = links.find(name)
     if index is None:
         raise PlumbError(f"There is no device “{name}” on this host.")
     return index
 
 
 def _need_bridge(ipr: IPRoute, name: str) -> int:
-    index = _need(ipr, name)
+    index = _need(name)
     if ipr.link("get", index=index)[0].get(("linkinfo", "kind")) != "bridge":
         raise PlumbError(f"“{name}” is not a Linux bridge. Name one as `ip link show type bridge` lists it.")
     return index

@@ -42,7 +42,7 @@ def shape(netns: str, interface: str, host_end: str, *, up_kbps: int | None, dow
 
 
 def _shape(ipr: IPRoute, device: str, kbps: int | None) -> None:
-    index = links.find(ipr, device)
+    index = links.find(device)
     if index is None:
         raise PlumbError(f"There is no device “{device}” to shape.")
     shaped = _root(ipr, index)
