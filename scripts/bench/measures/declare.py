@@ -1,10 +1,10 @@
 """Declare: 1,000 endpoints at once on two hosts, 500 on each, in two networks, until both switches have them.
 
 Each host has an Open vSwitch of its own, without packets, and its ports are there before. Containet: both helpers,
-which are played, report all that they have, and ask until they hear that it is applied. OVN: one `ovn-nbctl --wait=hv`
-with all logical ports; once with port security (the spoof guard that Containet always has), each port being bound by
-its host; and once with addresses alone and nothing bound, so that the hosts only learn of them. By hand: one
-`ovs-ofctl --bundle add-flows` on each host at once, with neither spoof guard nor ARP responder.
+which are played, report all that they have, and the switches are asked again and again whether they have all flows.
+OVN: one `ovn-nbctl --wait=hv` with all logical ports; once with port security (the spoof guard that Containet always
+has), each port being bound by its host; and once with addresses alone and nothing bound, so that the hosts only learn
+of them. By hand: one `ovs-ofctl --bundle add-flows` on each host at once, with neither spoof guard nor ARP responder.
 """
 
 import time
