@@ -1,10 +1,19 @@
 """Containet itself: the helper's API on its socket, and the controller's over TCP."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any
 
+from flows.model import Mac
 from scripts.bench.api import Api
 from scripts.bench.place import Place
+from scripts.bench.player import Player
+from scripts.lab import LabError
+from scripts.lab.command import poll
 from scripts.lab.measure import Box
+
+MORE_S = 60.0
+FIRST_PORT = 10_000
 
 
 class Containet:
@@ -37,14 +46,23 @@ class Containet:
         self._controller("PATCH", "/v1/endpoints", {"names": [box.name for box in boxes], "vlan": vlan})
 
     def more(self, count: int) -> None:
-        """Interfaces of two network namespaces, one a VLAN, connected one by one."""
+        """The third host's helper ends, and who plays it from then on reports them all, with ports that are none.
+
+        A thousand real ports would keep the userspace datapath busy that all hosts of the machine share.
+        """
         third = self.place.third
-        for vlan in (10, 20):
-            third.exec("ip", "netns", "add", f"crowd{vlan}")
-            for number in range(count // 2):
-                address = f"172.15.{vlan + 100 + number // 250}.{number % 250 + 1}/16"
-                body = {"container": f"netns:crowd{vlan}", "address": address, "vlan": vlan}
-                self._helpers[third.name]("POST", "/v1/connect", body | {"interface": f"c{number}"})
+        known = next(host for host in self._controller("GET", "/v1/hosts") if host["name"] == third.name)
+        third.kill("helper")
+        everything = {
+            "dpid": int(known["dpid"], 16),
+            "vtep": known["vtep"],
+            "underlay_mtu": known["underlay_mtu"],
+            "tunnels": {link["peer"]: link["ofport"] for link in known["links"]},
+            "endpoints": [_crowd(vlan, number) for vlan in (10, 20) for number in range(count // 2)],
+        }
+        Player(self.place.lab.plan.port, third.name, everything).begin()
+        if not poll(lambda: not any(host["pending"] for host in self._controller("GET", "/v1/hosts")), MORE_S):
+            raise LabError(f"{count:,} more endpoints are not there after {MORE_S:g} s")
 
     def kill(self) -> None:
         """The controller."""
@@ -57,3 +75,17 @@ class Containet:
     def limit(self, box: Box, mbps: int | None) -> None:
         """PATCH /v1/endpoints/NAME."""
         self._controller("PATCH", f"/v1/endpoints/{box.name}", {"up": f"{mbps}mbit" if mbps else "none"})
+
+
+def _crowd(vlan: int, number: int) -> dict[str, Any]:
+    """One of many, as a helper reports it."""
+    address = f"172.15.{vlan + 100 + number // 250}.{number % 250 + 1}"
+    return {
+        "container": f"crowd{vlan}-{number}",
+        "interface": "eth0",
+        "name": f"crowd{vlan}-{number}",
+        "mac": str(Mac.of(IPv4Address(address))),
+        "ofport": FIRST_PORT + vlan * 1000 + number,
+        "address": f"{address}/16",
+        "vlan": vlan,
+    }
