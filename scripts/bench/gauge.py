@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from os_ken import cfg
@@ -25,10 +26,15 @@ from app.openflow.connections import Connections
 from app.openflow.flow_desc import parse_late
 from app.openflow.mends import mend_parser
 from app.openflow.switch import Switch
-from flows.diff import plan
+from app.openflow.turns import in_turns
+from flows.diff import planning
 from flows.flow import Contents
-from flows.pipeline import compile_bridge
+from flows.marker import digesting, mark
+from flows.model import Intent
+from flows.pipeline import compiling
 from scripts.bench.one_bridge import BRIDGE_HOST, intent
+
+PAUSE_S = 0.001
 
 ANSWERS = [
     ofp_event.EventOFPErrorMsg,
@@ -80,23 +86,53 @@ class Gauge(OSKenApp):  # type: ignore[misc]
 
 
 def measured(switch: Switch, flows: int) -> dict[str, float]:
-    """How many flows, and seconds for each part."""
+    """How many flows, and seconds for each part; and for how long the loop served nobody else at the most."""
     switch.watch(lambda _: None)
     wanted = intent(flows)
+    _ = wanted.members, wanted.local  # as the controller has them
+    waited = Waited()
     times = [time.perf_counter()]
 
     def lap() -> float:
         times.append(time.perf_counter())
         return times[-1] - times[-2]
 
-    desired = compile_bridge(wanted, BRIDGE_HOST)
+    desired = in_turns(compiling(wanted, BRIDGE_HOST))
     compiled = lap()
-    change = plan(Contents(), desired)
+    change = in_turns(planning(Contents(), desired))
     planned = lap()
-    switch.apply(change)
+    switch.apply(replace(change, mark=said(wanted, desired)))
     applied = lap()
     installed = switch.read()
     read = lap()
-    if installed != desired:
+    if installed != replace(desired, mark=said(wanted, desired)):
         raise RuntimeError("the switch has other flows than those that were written")
-    return {"flows": len(desired.flows), "compile": compiled, "plan": planned, "apply": applied, "read": read}
+    again = replace(wanted)  # of which nothing is remembered
+    _ = again.members, again.local
+    lap()
+    believed = switch.claims(in_turns(digesting(again, BRIDGE_HOST))) and switch.meters() == desired.meters
+    met = lap()
+    if not believed:
+        raise RuntimeError("the switch does not claim what was written")
+    parts = {"compile": compiled, "plan": planned, "apply": applied, "read": read, "meet": met}
+    return {"flows": len(desired.flows), "wait": waited.longest_s, **parts}
+
+
+def said(wanted: Intent, desired: Contents) -> int:
+    """What the marker says of that."""
+    return mark(in_turns(digesting(wanted, BRIDGE_HOST)), len(desired.flows) + 1)
+
+
+class Waited:
+    """For how long somebody who would like a turn at once has waited for it."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        hub.spawn(self._wait)
+
+    def _wait(self) -> None:
+        while True:
+            began = time.perf_counter()
+            hub.sleep(0)
+            self.longest_s = max(self.longest_s, time.perf_counter() - began)
+            hub.sleep(PAUSE_S)

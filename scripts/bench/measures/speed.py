@@ -1,5 +1,8 @@
 """Speed: 100,000 flows from the intent into one real switch, to the last barrier, and read back; flows a second.
 
+And how long it takes to know by its marker that a switch has them all; and how long others in the controller's loop
+wait for their turn while all of that is done, at the longest.
+
 Beside it the same flows, written down as text, with `ovs-ofctl --bundle add-flows` and `ovs-ofctl dump-flows`, into
 another bridge of the same Open vSwitch, by turns. The bridges have no packets. Each round is a process of its own, and
 its garbage collector has the thresholds of the controller.
@@ -46,6 +49,8 @@ def ours(notebook: Notebook, switch: Dummy, flows: int) -> None:
     notebook.add(OURS, "written, from intent to committed", RATE, written)
     notebook.add(OURS, "read back", RATE, count / said["read"])
     notebook.add(OURS, "read back by written", "", count / said["read"] / written)
+    notebook.add(OURS, "met again, by its marker", "ms", said["meet"] * 1e3)
+    notebook.add(OURS, "the longest that others wait meanwhile", "ms", said["wait"] * 1e3)
     for part in ("compile", "plan", "apply"):
         notebook.add(OURS, f"written: {part}", "µs/flow", said[part] / count * 1e6)
 
