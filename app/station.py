@@ -214,10 +214,10 @@ class Station:
 
     def _begin(self, bridge: Bridge, step: Intent, sweeping: bool) -> Known:
         """Read it, and give it the step from there."""
-        with _whole:
-            bridge.meters()  # what the switch tells before this answer is in all that is read after it
-            hub.sleep(0)  # so that it is heard
-            self._seen = self._drifts
+        bridge.meters()  # what the switch tells before this answer is in all that is read after it
+        hub.sleep(0)  # so that it is heard
+        self._seen = self._drifts
+        with _whole:  # not before it has answered: who is silent holds up nobody else
             found = bridge.read()
             self._witness.found(self.host, bridge.foreign)
             change, known = in_turns(catching_up(found, step, self.host, sweeping=sweeping))

@@ -1,11 +1,15 @@
 """Who comes back is believed by its marker and compared later; what its marker does not vouch for is read at once."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
 import pytest
+from os_ken.lib import hub
 
+from app.openflow.switch import SwitchGoneError
 from app.rollout import Rollout
+from app.station import AT_ONCE
 from flows.flow import Contents, MeterEntry
 from flows.model import Intent
 from tests.app.test_drift import Told
@@ -181,3 +185,25 @@ def test_who_saw_somebody_else_change_it_does_not_believe_it() -> None:
     rollout.advance()
 
     assert twin.reads == 1
+
+
+def test_who_is_silent_holds_up_no_comparison_of_others() -> None:
+    class Silent(Twin):
+        def meters(self) -> Mapping[int, MeterEntry]:
+            silence.wait(10)
+            raise SwitchGoneError("no answer")
+
+    silence = hub.Event()
+    names = tuple(f"h{number}" for number in range(AT_ONCE + 2))
+    rollout = Rollout(intent(names=names), Quiet(), lambda _: None)
+    for name in names[1:]:
+        rollout.connected(name, Silent())
+    hub.spawn(rollout.advance)
+    hub.sleep(0.1)
+    rollout.connected(names[0], Twin())
+
+    try:
+        rollout.advance()
+        assert rollout.stands(names[0], 1)
+    finally:
+        silence.set()
