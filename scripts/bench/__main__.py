@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from scripts.bench.asked import Asked, AskedError, asked
-from scripts.bench.document import listed, write
-from scripts.bench.notebook import Notebook
-from scripts.bench.record import Record, about
+from scripts.bench.page.document import listed, write
+from scripts.bench.page.notebook import Notebook
+from scripts.bench.page.record import Record, about
 from scripts.lab import LabError
 from scripts.lab.needs import check
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.bench.record import Record
+from scripts.bench.page.record import Record
 from scripts.lab.plan import LABS
 
 

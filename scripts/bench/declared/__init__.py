@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from scripts.bench.world import Size, endpoint
+from scripts.bench.played.world import Size, endpoint
 
 BRIDGE = "br-int"
 

@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from scripts.bench.declared import BRIDGE, reports
-from scripts.bench.dummy import Dummy
-from scripts.bench.world import FIRST_TUNNEL, Size
+from scripts.bench.played.dummy import Dummy
+from scripts.bench.played.world import FIRST_TUNNEL, Size
 
 
 class ByHand:

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from scripts.bench.figures import OURS
-from scripts.bench.world import Size, World, name_of, world
+from scripts.bench.page.figures import OURS
+from scripts.bench.played.world import Size, World, name_of, world
 from scripts.lab import LabError
 
 DECLARED_S = 60.0

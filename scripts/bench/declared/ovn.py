@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from scripts.bench.declared import BRIDGE, reports
-from scripts.bench.dummy import Dummy, dummy
-from scripts.bench.world import Size
+from scripts.bench.played.dummy import Dummy, dummy
+from scripts.bench.played.world import Size
 from scripts.lab import LabError
 from scripts.lab.command import poll
 

@@ -10,12 +10,12 @@ import time
 from contextlib import ExitStack
 from typing import Protocol
 
-from scripts.bench.notebook import Notebook
+from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
 from scripts.bench.peers.containet import Containet
 from scripts.bench.peers.docker_bridge import DockerBridge
+from scripts.bench.peers.place import Place, place
 from scripts.bench.peers.veth import network
-from scripts.bench.place import Place, place
 from scripts.lab import Machine
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import echo

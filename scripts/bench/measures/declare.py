@@ -14,9 +14,9 @@ from scripts.bench.declared import Declaring
 from scripts.bench.declared.by_hand import ByHand
 from scripts.bench.declared.ours import ours
 from scripts.bench.declared.ovn import ovn
-from scripts.bench.dummy import dummy
-from scripts.bench.notebook import Notebook
-from scripts.bench.world import Size
+from scripts.bench.page.notebook import Notebook
+from scripts.bench.played.dummy import dummy
+from scripts.bench.played.world import Size
 from scripts.lab import LabError
 
 TIMES, ENDPOINTS, QUICK = 7, 1000, 60

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from scripts.bench.notebook import Notebook
-from scripts.bench.peer import Peer
+from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
+from scripts.bench.peers.peer import Peer
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import UdpStream, cached_flows, crowd, stream
 

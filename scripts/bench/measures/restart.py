@@ -6,9 +6,9 @@ and the stream runs on for a second after everybody has met. Beside it what the 
 
 import time
 
-from scripts.bench.notebook import Notebook
-from scripts.bench.peer import Controlled, Peer
+from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
+from scripts.bench.peers.peer import Controlled, Peer
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import stream
 

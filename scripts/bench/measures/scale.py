@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from scripts.bench.figures import OURS
-from scripts.bench.notebook import Notebook
-from scripts.bench.world import FIRST_VLAN, Size, World, endpoint, world
+from scripts.bench.page.figures import OURS
+from scripts.bench.page.notebook import Notebook
+from scripts.bench.played.world import FIRST_VLAN, Size, World, endpoint, world
 
 TIMES = 40
 STARTS = 3

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from flows.pipeline import compile_bridge, listing
 from scripts.bench.api import free_port
-from scripts.bench.dummy import Dummy, dummy
-from scripts.bench.figures import OURS
-from scripts.bench.notebook import Notebook
-from scripts.bench.one_bridge import BRIDGE_HOST, intent
+from scripts.bench.page.figures import OURS
+from scripts.bench.page.notebook import Notebook
+from scripts.bench.played.dummy import Dummy, dummy
+from scripts.bench.played.one_bridge import BRIDGE_HOST, intent
 from scripts.lab import LabError
 from scripts.lab.command import environment, poll
 from scripts.lab.plan import BIN
@@ -70,12 +70,12 @@ def by_hand(notebook: Notebook, switch: Dummy, file: Path) -> None:
 
 
 def gauged(switch: Dummy, flows: int) -> dict[str, float]:
-    """What scripts.bench.gauge says of a new bridge."""
+    """What scripts.bench.played.gauge says of a new bridge."""
     port, log = free_port(), switch.run / "gauge.log"
     words = ["--ofp-listen-host=127.0.0.1", f"--ofp-tcp-listen-port={port}", f"--gauge-flows={flows}"]
     with log.open("w") as complaints:
         gauge = subprocess.Popen(
-            [f"{BIN}/osken-manager", *words, "scripts.bench.gauge"],
+            [f"{BIN}/osken-manager", *words, "scripts.bench.played.gauge"],
             env=environment("bench"),
             stdout=subprocess.PIPE,
             stderr=complaints,

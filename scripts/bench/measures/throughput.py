@@ -7,11 +7,11 @@ the share is that of a pair.
 
 from contextlib import ExitStack
 
-from scripts.bench.figures import OURS
-from scripts.bench.notebook import Notebook
+from scripts.bench.page.figures import OURS
+from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing, veth
 from scripts.bench.peers.bridge import TUNNEL, joined_bridges
-from scripts.bench.place import BRIDGE, Place, place
+from scripts.bench.peers.place import BRIDGE, Place, place
 from scripts.lab import Machine
 from scripts.lab.measure import Box, ping, serving, start_box, stream
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from scripts.bench.peer import Peer
 from scripts.bench.peers.containet import Containet
 from scripts.bench.peers.ovn import Ovn
 from scripts.bench.peers.ovs_docker import OvsDocker
+from scripts.bench.peers.peer import Peer
+from scripts.bench.peers.place import place
 from scripts.bench.peers.raw import Raw
-from scripts.bench.place import place
 
 PEERS: dict[str, type[Containet] | type[OvsDocker] | type[Ovn] | type[Raw]] = {
     kind.name: kind for kind in (Containet, OvsDocker, Ovn, Raw)

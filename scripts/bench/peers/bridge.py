@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from scripts.bench.place import BRIDGE, Place
+from scripts.bench.peers.place import BRIDGE, Place
 
 AT_ONCE = 50  # ports of one transaction
 TUNNEL = 100  # the ofport of the tunnel to the other host

@@ -6,8 +6,8 @@ from typing import Any
 
 from flows.model import Mac
 from scripts.bench.api import Api
-from scripts.bench.place import Place
-from scripts.bench.player import Player
+from scripts.bench.peers.place import Place
+from scripts.bench.played.player import Player
 from scripts.lab import LabError
 from scripts.lab.command import poll
 from scripts.lab.measure import Box

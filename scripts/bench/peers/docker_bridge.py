@@ -1,6 +1,6 @@
 """Docker's own bridge, with both containers on one host: what it cannot do across hosts, it need not be slow at."""
 
-from scripts.bench.place import Place
+from scripts.bench.peers.place import Place
 from scripts.lab import Machine
 from scripts.lab.measure import Box
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scripts.bench.peers import veth
 from scripts.bench.peers.bridge import internal_ports
-from scripts.bench.place import BRIDGE, Place
+from scripts.bench.peers.place import BRIDGE, Place
 from scripts.lab import LabError, Machine
 from scripts.lab.command import poll
 from scripts.lab.measure import Box

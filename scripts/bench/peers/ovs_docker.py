@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.bench.peers.bridge import internal_ports, joined_bridges
-from scripts.bench.place import BRIDGE, Place
+from scripts.bench.peers.place import BRIDGE, Place
 from scripts.lab.measure import Box
 
 

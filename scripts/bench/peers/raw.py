@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scripts.bench.peers import veth
 from scripts.bench.peers.bridge import TUNNEL, joined_bridges
-from scripts.bench.place import BRIDGE, Place
+from scripts.bench.peers.place import BRIDGE, Place
 from scripts.lab.measure import Box
 
 

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from scripts.bench.declared import Declaring
 from scripts.bench.declared.by_hand import ByHand
 from scripts.bench.declared.ours import ours
-from scripts.bench.dummy import dummy
-from scripts.bench.world import Size
+from scripts.bench.played.dummy import dummy
+from scripts.bench.played.world import Size
 
 SIZE = Size(networks=2, endpoints=20, spread=2)
 HERE = FAR = 20  # endpoints of a host, and of the other

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.bench.record import Record
+from scripts.bench.page.record import Record
 
 
 def test_a_quick_run_measures_both_and_writes_what_it_read(tmp_path: Path) -> None:

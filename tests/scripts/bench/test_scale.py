@@ -1,9 +1,9 @@
 """The benchmark of scale, small: the real controller and the real switch, and helpers that are played."""
 
-from scripts.bench.figures import OURS
 from scripts.bench.measures.scale import ALONE, EMPTY_VLAN, Side, attach, move
-from scripts.bench.notebook import Notebook
-from scripts.bench.world import FIRST_VLAN, Size, world
+from scripts.bench.page.figures import OURS
+from scripts.bench.page.notebook import Notebook
+from scripts.bench.played.world import FIRST_VLAN, Size, world
 
 
 def test_changes_are_timed_and_leave_the_world_as_it_was() -> None:

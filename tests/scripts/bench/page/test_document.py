@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from scripts.bench.asked import BENCHMARKS
-from scripts.bench.document import PLOTS, document, listed, write
-from scripts.bench.figures import Figure
-from scripts.bench.record import About, Record, about
-from scripts.bench.targets import TARGETS
+from scripts.bench.page.document import PLOTS, document, listed, write
+from scripts.bench.page.figures import Figure
+from scripts.bench.page.record import About, Record, about
+from scripts.bench.page.targets import TARGETS
 
 HERE = About("2026-11-25", "0123456789ab", "Some CPU", 2, "6.1.0", "Debian 12", {"Open vSwitch": "3.1.0"}, 0.25)
 FIGURES = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scripts.bench.figures import OURS, Figure
+from scripts.bench.page.figures import OURS, Figure
 
 MORE = "1,000 more endpoints"
 

@@ -1,7 +1,7 @@
 """An os-ken application that writes an intent into the bridge that connects, reads it back, and says how long it took.
 
-`osken-manager scripts.bench.gauge --gauge-flows N` prints a line of JSON with seconds and ends. Everything is the
-controller's own, from the intent to the last barrier: compilation, plan, bundles, the watch over others' changes.
+`osken-manager scripts.bench.played.gauge --gauge-flows N` prints a line of JSON with seconds and ends. Everything is
+the controller's own, from the intent to the last barrier: compilation, plan, bundles, the watch over others' changes.
 """
 
 import gc
@@ -32,7 +32,7 @@ from flows.flow import Contents
 from flows.marker import digesting, mark
 from flows.model import Intent
 from flows.pipeline import compiling
-from scripts.bench.one_bridge import BRIDGE_HOST, intent
+from scripts.bench.played.one_bridge import BRIDGE_HOST, intent
 
 PAUSE_S = 0.001
 

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from scripts.bench.figures import Figure
-from scripts.bench.plot import LEFT, RIGHT, WIDTH, Axis, plot
+from scripts.bench.page.figures import Figure
+from scripts.bench.page.plot import LEFT, RIGHT, WIDTH, Axis, plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 

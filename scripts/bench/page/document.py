@@ -6,10 +6,10 @@ from pathlib import Path
 from string import Template
 
 from scripts.bench.asked import BENCHMARKS
-from scripts.bench.figures import OURS, Figure, number, ratio
-from scripts.bench.plot import plot
-from scripts.bench.record import About, Record
-from scripts.bench.targets import TARGETS, Target
+from scripts.bench.page.figures import OURS, Figure, number, ratio
+from scripts.bench.page.plot import plot
+from scripts.bench.page.record import About, Record
+from scripts.bench.page.targets import TARGETS, Target
 
 PLOTS = {  # of each benchmark the measures that are drawn
     "attach": ("first echo reply",),

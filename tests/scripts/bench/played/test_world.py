@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from scripts.bench.world import Size, everything
+from scripts.bench.played.world import Size, everything
 
 
 def test_every_network_is_on_as_many_hosts_and_has_each_endpoint_once() -> None:

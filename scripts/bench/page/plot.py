@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from scripts.bench.figures import OURS, Figure, number
+from scripts.bench.page.figures import OURS, Figure, number
 
 WIDTH, LEFT, RIGHT = 860, 330, 80  # px: of all, of the names, of the medians in figures
 ROW, HEAD, FOOT = 18, 30, 28

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from scripts.bench.figures import Figure
+from scripts.bench.page.figures import Figure
 
 Key = tuple[str, str, str, str]
 SAY_S = 5.0

@@ -15,9 +15,9 @@ from typing import Any
 
 from flows.model import Mac
 from scripts.bench.api import Api
-from scripts.bench.controller import Controller, controller
-from scripts.bench.dummy import Dummy, dummy
-from scripts.bench.player import Player
+from scripts.bench.played.controller import Controller, controller
+from scripts.bench.played.dummy import Dummy, dummy
+from scripts.bench.played.player import Player
 from scripts.lab import LabError
 
 FIRST_VLAN, FIRST_TUNNEL = 100, 60_000

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from scripts.bench.figures import Figure, number, ratio
-from scripts.bench.notebook import Notebook
+from scripts.bench.page.figures import Figure, number, ratio
+from scripts.bench.page.notebook import Notebook
 
 
 def notebook() -> Notebook:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.bench.figures import Figure
-from scripts.bench.targets import Target
+from scripts.bench.page.figures import Figure
+from scripts.bench.page.targets import Target
 
 FIGURES = [
     Figure("declare", "flows", "flows", "containet", (10, 30, 20)),

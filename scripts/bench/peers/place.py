@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from scripts.bench.api import free_port
-from scripts.bench.shell import Shell
+from scripts.bench.peers.shell import Shell
 from scripts.lab import Lab, Machine, down, up
 from scripts.lab.underlay import greet
 

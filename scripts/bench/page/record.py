@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from scripts.bench.figures import Figure
+from scripts.bench.page.figures import Figure
 from scripts.lab import LabError
 from scripts.lab.command import command
 
-SOURCE = Path(__file__).parents[2]
+SOURCE = Path(__file__).parents[3]
 VERSIONS = {  # what is asked, of whom
     "Open vSwitch": ("ovs-vswitchd", "--version"),
     "OVN": ("ovn-controller", "--version"),

@@ -1,0 +1,1 @@
+"""Bridges without packets, and helpers that are played: what a cloud is to a controller."""
