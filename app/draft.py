@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Set
 
-from app.ids import Ids
+from app.ids import Ids, Meters
 from app.placement import Placement
 from app.rules import Rules
-from app.store import Store
 from app.wire import EndpointReport, HostUp
 from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
 from flows.topology import full_mesh
@@ -14,8 +13,8 @@ from flows.topology import full_mesh
 class Draft:
     """Holds the newest intent. Values that did not change are the same objects in the next one."""
 
-    def __init__(self, store: Store, ids: Ids, tunnel: Tunnel) -> None:
-        self._store, self._ids, self._tunnel = store, ids, tunnel
+    def __init__(self, ids: Ids, meters: Meters, tunnel: Tunnel) -> None:
+        self._ids, self._meters, self._tunnel = ids, meters, tunnel
         self._intent = Intent()
         self._endpoints: dict[EndpointKey, Endpoint | None] = {}  # since then; None: gone
         self._hosts: Mapping[str, Host] = {}
@@ -36,8 +35,8 @@ class Draft:
             role=report.role,
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,
-            up_meter=self._store.meter(key, "up") if placement.up_kbps else 0,
-            down_meter=self._store.meter(key, "down") if placement.down_kbps else 0,
+            up_meter=self._meters.of(key, "up") if placement.up_kbps else 0,
+            down_meter=self._meters.of(key, "down") if placement.down_kbps else 0,
         )
 
     def drop(self, key: EndpointKey) -> None:

@@ -1,7 +1,7 @@
 """The lines to the helpers: one session a host, what is wanted of it, and the stream that carries it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from os_ken.lib import hub
@@ -25,12 +25,13 @@ class Line:
     session: int = 0
     streams: int = 0  # counts the streams of all sessions; only the newest one is served
     streaming: bool = False
+    unsaid: bool = True  # all that is wanted is yet to be written into the book, not only what changes
     outgoing: dict[str, Want] = field(default_factory=dict)
     news: hub.Event = field(default_factory=hub.Event)
 
     def begin(self, session: int) -> None:
         """A new session: everything is said again, once its stream opens."""
-        self.session, self.streaming = session, False
+        self.session, self.streaming, self.unsaid = session, False, True
         self.book.begin_again()
         self.news.set()
 
@@ -43,6 +44,7 @@ class Line:
 
     def want(self, wanted: Mapping[str, Body], generation: int) -> None:
         """This is all that is wanted now."""
+        self.unsaid = False
         self._send(self.book.update(wanted, generation))
 
     def change(self, wanted: Mapping[str, Body | None], generation: int) -> None:
@@ -56,14 +58,14 @@ class Line:
 
     def pending(self) -> bool:
         """Whether the helper has something to do yet."""
-        return self.book.lacking
+        return self.unsaid or self.book.lacking
 
     def open(self, session: int) -> Iterator[Want | None]:
         """The wants as they come; None is a beat. An older stream ends."""
         self.check(session)
         self.streams += 1
         self.streaming = True
-        self.outgoing = {want.key: want for want in self.book.outstanding()}
+        self.outgoing = dict(self.book.standing)  # rates of none too: the helper's records may say others
         return self._stream(session, self.streams)
 
     def _stream(self, session: int, stream: int) -> Iterator[Want | None]:
@@ -118,11 +120,6 @@ class Lines:
         news, self._news = self._news, hub.Event()
         news.set()
 
-    def want(self, intent: Intent, hosts: Iterable[str]) -> None:
-        """This is all that is wanted of these hosts now."""
-        for host in hosts:
-            self[host].want(wants(intent, host, self._mtu()), intent.generation)
-
     def before(self, current: Intent, step: Intent) -> None:
         """Lower the shapers of what sinks, and wait for it a moment: the meters, which are the law, go on anyhow."""
         told = set()
@@ -149,11 +146,11 @@ class Lines:
             self._news.wait(left)
 
     def after(self, before: Intent, step: Intent) -> None:
-        """Say what is wanted with this step of those whom it touches."""
-        mtu = self._mtu()
-        if mtu != self._said_mtu:
-            self._said_mtu = mtu
-            self.want(step, step.hosts)
-            return
-        for host in concerned(before, step):
+        """Say what is wanted with this step: all of it where a session began, else of those whom the step touches."""
+        mtu, said = self._mtu(), self._said_mtu
+        self._said_mtu = mtu
+        whole = {host for host in step.hosts if mtu != said or self[host].unsaid}
+        for host in whole:
+            self[host].want(wants(step, host, mtu), step.generation)
+        for host in concerned(before, step) - whole:
             self[host].change(changes(before, step, host, mtu), step.generation)

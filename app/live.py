@@ -24,6 +24,7 @@ class LiveFlows:
 
         RefusedError 409 if that one host's switch is not connected, 504 if one that is does not answer.
         """
+        owner = None if key is None else self._registry.ids.find("endpoint", str(key))
         names = sorted(self._registry.hosts) if host is None else [host]
         found: dict[str, list[LiveEntry]] = {}
         silent: list[str] = []
@@ -32,13 +33,12 @@ class LiveFlows:
             raise RefusedError(504, "switch-silent", silent[0], errors=silent)
         if host is not None and host not in found:
             raise RefusedError(409, "switch-away", f"the switch of {host} is not connected: see “containet hosts”")
-        owner = None if key is None else self._registry.ids.of_endpoint(key)
         owners, reports, rules = self._registry.ids.things, self._registry.reports, self._registry.rules
         return [
             views.live_flow(name, entry, owners, reports, rules)
             for name in names
             for entry in found.get(name, ())
-            if owner is None or views.is_for(entry.cookie, owner)
+            if key is None or (owner is not None and views.is_for(entry.cookie, owner))
         ]
 
     def _read_one(self, host: str, table: int | None, found: dict[str, list[LiveEntry]], silent: list[str]) -> None:

@@ -64,7 +64,6 @@ class Owner:
         self._lines = Lines(lambda: self._registry.mtu)
         self._rollout = Rollout(self._registry.begun(), self._lines, self._begin, witness=self._diary)
         self._rollout.aim(self._intent)
-        self._lines.want(self._intent, self._intent.hosts)
         self._progress = Progress(self._rollout, self._lines)
         self._bridges: dict[int, Switch] = {}
         self._live = LiveFlows(self._registry, self._bridges)
@@ -187,8 +186,7 @@ class Owner:
 
         def job() -> Welcome:
             refused = self._registry.host_up(host, report)
-            self._lines.want(self._registry.snapshot(), [host])
-            session = self._lines.begin(host)  # after that, so that all of it is sent, rates of none too
+            session = self._lines.begin(host)
             self._heard_of(host)
             self._diary.helper_up(host, len(report.endpoints))
             return Welcome(

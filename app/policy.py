@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -106,14 +107,13 @@ class Policy(Document):
                 raise ValueError(f"{name} is what another VLAN is called without a policy: choose another name")
         for what in ("vlan", "segment"):
             _refuse_twins(what, ((getattr(rule, what), name) for name, rule in self.networks.items()))
-        routed = [(name, rule.subnet) for name, rule in self.networks.items() if rule.gateway and rule.subnet]
-        for index, (name, subnet) in enumerate(routed):
-            for other, taken in routed[:index]:
-                if subnet.overlaps(taken):
-                    raise ValueError(
-                        f"{other} and {name} both have a gateway and overlap ({taken}, {subnet}): a host can route "
-                        "to one of them only; take the gateway from one, or give it another subnet"
-                    )
+        routed = sorted((rule.subnet, name) for name, rule in self.networks.items() if rule.gateway and rule.subnet)
+        for (taken, other), (subnet, name) in pairwise(routed):  # of two that overlap, one is next to another such one
+            if subnet.overlaps(taken):
+                raise ValueError(
+                    f"{other} and {name} both have a gateway and overlap ({taken}, {subnet}): a host can route "
+                    "to one of them only; take the gateway from one, or give it another subnet"
+                )
         return self
 
     def as_json(self) -> dict[str, Any]:

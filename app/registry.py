@@ -4,14 +4,14 @@ Only the owner touches it. `snapshot()` is what it makes of all that: the intent
 price of what has changed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from app.desk import RefusedError
 from app.draft import Draft
-from app.ids import Ids
-from app.placement import Arrangement, Before, Refusal, arrange, place
+from app.ids import Ids, Meters
+from app.placement import Arrangement, Refusal, arrange, place
 from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
@@ -29,15 +29,20 @@ class Registry:
     def __init__(self, store: Store, tunnel: Tunnel) -> None:
         self._store = store
         self.tunnel = tunnel
+        self._load()
+
+    def _load(self) -> None:
+        """All that is known is what the store has."""
+        store = self._store
         self.generation = store.generation()
-        self.ids = Ids(store)
+        self.ids, self._meters = Ids(store), Meters(store)
         self.hosts: dict[str, HostUp] = dict(store.hosts())
         kept = store.endpoints()
         self._begun = {key: entry.place for key, entry in kept.items() if entry.place is not None}
         by_coming = sorted(kept, key=self.ids.of_endpoint)
         self.reports = Roster((key, kept[key].report) for key in by_coming)
         self._arrangement = arrange(Rules.of(store.policy()), self.reports)
-        self._draft = Draft(store, self.ids, tunnel)
+        self._draft = Draft(self.ids, self._meters, self.tunnel)
         for name, host in self.hosts.items():
             self._draft.put_host(name, host)
         for key, placement in self._arrangement.placed.items():
@@ -95,19 +100,14 @@ class Registry:
         with self._change():
             if self.hosts.get(name) != itself:
                 self._store.keep_host(name, itself)
+                self.hosts[name] = itself
+                self._draft.put_host(name, itself)
             for key in gone:
-                self._store.forget_endpoint(key)
+                self._forget(key)
             for key, endpoint in new.items():
                 self._store.keep_endpoint(key, endpoint)
-        if self.hosts.get(name) != itself:
-            self.hosts[name] = itself
-            self._draft.put_host(name, itself)
-        for key in gone:
-            self._forget(key)
-        for key, endpoint in new.items():  # nobody stands in the way of another of the same report
-            self._arrangement.remove(key)
-            self.reports.put(key, endpoint)
-        self._put(new)
+                self.reports.put(key, endpoint)
+            self._put(new)
         return {key: refusal.why for key, refusal in self._arrangement.refused.items() if key.host == name}
 
     def endpoint_up(self, key: EndpointKey, report: EndpointReport) -> None:
@@ -119,16 +119,15 @@ class Registry:
             raise _refused(refusal)
         with self._change():
             self._store.keep_endpoint(key, report)
-        self.reports.put(key, report)
-        self._put([key])
+            self.reports.put(key, report)
+            self._put([key])
 
     def endpoint_down(self, key: EndpointKey) -> None:
         """An endpoint went; one that is not known went already."""
         if key in self.reports:
             with self._change():
-                self._store.forget_endpoint(key)
-            self._forget(key)
-            self._put(())
+                self._forget(key)
+                self._put(())
 
     def tunnels_up(self, name: str, tunnels: dict[str, int]) -> None:
         """The tunnel ports of a host, all of them."""
@@ -136,25 +135,27 @@ class Registry:
             report = self.hosts[name].model_copy(update={"tunnels": tunnels})
             with self._change():
                 self._store.keep_host(name, report)
-            self.hosts[name] = report
-            self._draft.put_host(name, report)
+                self.hosts[name] = report
+                self._draft.put_host(name, report)
 
     def forget_host(self, name: str) -> None:
         """A host is gone for good, with all that it had."""
         with self._change():
+            for key in tuple(self.reports.of_host(name)):
+                self._forget(key)
             self._store.forget_host(name)
-        del self.hosts[name]
-        self._draft.drop_host(name)
-        self.ids.forget("host", name)
-        for key in tuple(self.reports.of_host(name)):
-            self._forget(key)
-        self._put(())
+            self.ids.forget("host", name)
+            del self.hosts[name]
+            self._draft.drop_host(name)
+            self._put(())
 
     def replace_policy(self, policy: Policy) -> None:
         """This is what people want now; RefusedError, and nothing changed, if somebody could not be where it says."""
-        before = self._follow(self._arrangement, Rules.of(policy), self.reports)
-        self._keep_rules(before, lambda: self._store.keep_policy(policy))
-        self._draft.forget_networks()
+        moved = self._follow(self._arrangement, Rules.of(policy), self.reports)
+        with self._change():
+            self._store.keep_policy(policy)
+            self._draft.forget_networks()
+            self._draw(moved)
 
     def put_first(self, heads: Sequence[Assignment]) -> None:
         """These assignments go before all others, in place of those with the same match; likewise."""
@@ -164,8 +165,10 @@ class Registry:
         named = {head.match.name for head in heads if head.match.name is not None}
         nameless = any(head.match.name is None for head in heads)
         whom = self.reports if nameless else {key for name in named for key in self.reports.called(name)}
-        before = self._follow(self._arrangement, rules, whom)
-        self._keep_rules(before, lambda: self._store.keep_heads(heads))
+        moved = self._follow(self._arrangement, rules, whom)
+        with self._change():
+            self._store.keep_heads(heads)
+            self._draw(moved)
 
     def preview(self, policy: Policy) -> Arrangement:
         """Where everybody would be under this policy; RefusedError if somebody could not be where it says."""
@@ -174,11 +177,13 @@ class Registry:
         return arrangement
 
     def keep_step(self, places: Mapping[EndpointKey, Place]) -> None:
-        """A step begins, which has these endpoints somewhere else than the one before."""
-        with self._store.writing():
-            for key, place in places.items():
-                self._begun[key] = place
-                self._store.keep_place(key, place)
+        """A step begins, which has these endpoints where it says."""
+        moved = {key: place for key, place in places.items() if key in self.reports and self._begun.get(key) != place}
+        if moved:
+            with self._store.writing():
+                for key, place in moved.items():
+                    self._store.keep_place(key, place)
+            self._begun |= moved
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched; RefusedError says why not."""
@@ -205,11 +210,15 @@ class Registry:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """One transaction that makes a new generation."""
-        with self._store.writing():
-            yield
-            self._store.keep_generation(self.generation + 1)
-        self.generation += 1
+        """One transaction that makes a new generation. If it fails, all is known again as the store has it."""
+        try:
+            with self._store.writing():
+                self.generation += 1
+                self._store.keep_generation(self.generation)
+                yield
+        except BaseException:
+            self._load()
+            raise
 
     def _put(self, keys: Iterable[EndpointKey]) -> None:
         """Place these endpoints, anew if they are there; then those that were refused, if there is room now."""
@@ -220,18 +229,24 @@ class Registry:
         self._rank_refused()
 
     def _place(self, key: EndpointKey) -> None:
-        self._arrangement.put(key, self.reports[key], self.reports)
-        self._draw(key)
+        before = self._arrangement.placed.get(key)
+        if self._arrangement.put(key, self.reports[key], self.reports) is not before:
+            self._draw_one(key)
 
-    def _draw(self, key: EndpointKey) -> None:
+    def _draw(self, keys: Iterable[EndpointKey]) -> None:
+        for key in keys:
+            self._draw_one(key)
+        self._rank_refused()
+
+    def _draw_one(self, key: EndpointKey) -> None:
         placement = self._arrangement.placed.get(key)
         if placement is None:
             self._draft.drop(key)
         else:
             self._draft.put(key, self.reports[key], placement)
 
-    def _follow(self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey]) -> Before:
-        """Arrange by these rules, which differ for nobody but `whom`.
+    def _follow(self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey]) -> Collection[EndpointKey]:
+        """Arrange by these rules, which differ for nobody but `whom`; who is elsewhere now, or was refused.
 
         RefusedError, and the arrangement is as it was, if somebody who is somewhere now could not be where they say.
         """
@@ -242,18 +257,7 @@ class Registry:
         if broken:
             arrangement.go_back(before, self.reports)
             raise _refused(broken[0], errors=[refusal.why for refusal in broken])
-        return before
-
-    def _keep_rules(self, before: Before, keep: Callable[[], None]) -> None:
-        try:
-            with self._change():
-                keep()
-        except BaseException:
-            self._arrangement.go_back(before, self.reports)
-            raise
-        for key in before.was:
-            self._draw(key)
-        self._rank_refused()
+        return before.was.keys()
 
     def _rank_refused(self) -> None:
         """Who was refused has come after who holds what it would need, so that it is the same after a restart."""
@@ -262,15 +266,15 @@ class Registry:
             for key, refusal in self._arrangement.refused.items()
             if refusal.holder is not None and self.ids.of_endpoint(refusal.holder) > self.ids.of_endpoint(key)
         ]
-        if late:
-            with self._store.writing():
-                for key in late:
-                    self._store.forget_owner("endpoint", str(key))
-                    self.ids.forget("endpoint", str(key))
-                    self.reports.came_last(key)
-                    self.ids.of_endpoint(key)
+        for key in late:
+            self._store.forget_owner("endpoint", str(key))
+            self.ids.forget("endpoint", str(key))
+            self.ids.of_endpoint(key)
+            self.reports.came_last(key)
 
     def _forget(self, key: EndpointKey) -> None:
+        self._store.forget_endpoint(key)
+        self._meters.forget(key)
         self.reports.remove(key)
         self._begun.pop(key, None)
         self._arrangement.remove(key)

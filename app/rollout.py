@@ -177,13 +177,10 @@ class Rollout:
 
     def _begin(self, before: Intent, step: Intent) -> None:
         """The store must know a step before any switch does: the next controller goes on from there."""
-        moved: dict[EndpointKey, Place] = {}
-        for key in sorted(delta(before, step).endpoints & step.endpoints.keys()):
-            was, now = before.endpoints.get(key), step.endpoints[key]
-            if was is None or (was.sends, was.receives) != (now.sends, now.receives):
-                moved[key] = Place(now.sends, now.receives)
-        if moved:
-            self._begun(moved)
+        ends = (step.endpoints[key] for key in sorted(delta(before, step).endpoints & step.endpoints.keys()))
+        places = {end.key: Place(end.sends, end.receives) for end in ends}
+        if places:
+            self._begun(places)
 
     def _settle_inherited(self) -> None:
         """A controller before us may have died before it knew what these switches had cached."""

@@ -9,6 +9,8 @@ from functools import cached_property
 
 from app.policy import Assignment, Match, NetworkRule, Policy, unnamed
 
+Word = tuple[str, str]  # a kind (name, label, interface, host) and what it is
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -17,7 +19,7 @@ class Rules:
     networks: Mapping[str, NetworkRule]
     ranked: Mapping[int, Assignment]
     by_match: Mapping[Match, tuple[int, ...]]
-    by_name: Mapping[str | None, tuple[int, ...]]  # None: those that say no name
+    by_word: Mapping[Word, tuple[int, ...]]  # by what their matches say first, in increasing order
     by_vlan: Mapping[int, str]
     by_segment: Mapping[int, str]
     lowest: int = 0  # no rank is lower
@@ -25,16 +27,16 @@ class Rules:
     @classmethod
     def of(cls, policy: Policy) -> "Rules":
         """The rules of this document."""
-        by_match: dict[Match, tuple[int, ...]] = {}
-        by_name: dict[str | None, list[int]] = {}
+        by_match: dict[Match, list[int]] = {}
+        by_word: dict[Word, list[int]] = {}
         for rank, rule in enumerate(policy.assign):
-            by_match[rule.match] = (*by_match.get(rule.match, ()), rank)
-            by_name.setdefault(rule.match.name, []).append(rank)
+            by_match.setdefault(rule.match, []).append(rank)
+            by_word.setdefault(_word(rule.match), []).append(rank)
         return cls(
             networks=policy.networks,
             ranked=dict(enumerate(policy.assign)),
-            by_match=by_match,
-            by_name={name: tuple(ranks) for name, ranks in by_name.items()},
+            by_match={match: tuple(ranks) for match, ranks in by_match.items()},
+            by_word={word: tuple(ranks) for word, ranks in by_word.items()},
             by_vlan={rule.vlan: name for name, rule in policy.networks.items()},
             by_segment={rule.segment: name for name, rule in policy.networks.items()},
         )
@@ -61,23 +63,32 @@ class Rules:
 
     def assignment(self, name: str, host: str, interface: str, labels: Mapping[str, str]) -> Assignment | None:
         """The first assignment that matches."""
-        ranks = sorted((*self.by_name.get(name, ()), *self.by_name.get(None, ())))
+        words = [("name", name), ("host", host), ("interface", interface)]
+        words += [("label", said) for key, value in labels.items() for said in (key, f"{key}={value}")]
+        ranks = sorted(rank for word in words for rank in self.by_word.get(word, ()))
         rules = (self.ranked[rank] for rank in ranks)
         return next((rule for rule in rules if rule.match.holds(name, host, interface, labels)), None)
 
     def with_heads(self, heads: Iterable[Assignment]) -> "Rules":
         """These assignments first; earlier ones with the same match go."""
         first = tuple(heads)
-        ranked, by_match, by_name = dict(self.ranked), dict(self.by_match), dict(self.by_name)
+        ranked, by_match, by_word = dict(self.ranked), dict(self.by_match), dict(self.by_word)
         lowest = self.lowest - len(first)
         for head in first:
             gone = by_match.pop(head.match, ())
-            name = head.match.name
-            by_name[name] = tuple(rank for rank in by_name.get(name, ()) if rank not in gone)
+            word = _word(head.match)
+            by_word[word] = tuple(rank for rank in by_word.get(word, ()) if rank not in gone)
             for rank in gone:
                 del ranked[rank]
         for rank, head in enumerate(first, start=lowest):
             ranked[rank] = head
             by_match[head.match] = (*by_match.get(head.match, ()), rank)
-            by_name[head.match.name] = tuple(sorted((*by_name[head.match.name], rank)))
-        return replace(self, ranked=ranked, by_match=by_match, by_name=by_name, lowest=lowest)
+            word = _word(head.match)
+            by_word[word] = tuple(sorted((*by_word[word], rank)))
+        return replace(self, ranked=ranked, by_match=by_match, by_word=by_word, lowest=lowest)
+
+
+def _word(match: Match) -> Word:
+    """One thing that an endpoint must have for this to match, so that few are looked at."""
+    said = {"name": match.name, "label": match.label, "interface": match.interface, "host": match.host}
+    return next((kind, text) for kind, text in said.items() if text is not None)

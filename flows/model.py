@@ -175,6 +175,7 @@ class Intent:
     """
 
     MOST_KIN: ClassVar = 32
+    MOST_DIFFERING: ClassVar = 1000  # endpoints: kin that differs by more is compared as well as any other
 
     generation: int = 0
     hosts: Mapping[str, Host] = field(default_factory=dict)
@@ -232,7 +233,7 @@ def _kin(*nearest: tuple[Intent, Iterable[EndpointKey]]) -> Mapping[int, frozens
     for intent, differing in nearest:
         own = frozenset(differing)
         for serial, more in ((intent.serial, frozenset()), *intent.kin.items()):
-            if serial not in found:
+            if serial not in found and len(own) + len(more) <= Intent.MOST_DIFFERING:
                 found[serial] = own | more
     return {serial: found[serial] for serial in sorted(found, reverse=True)[: Intent.MOST_KIN]}
 

@@ -68,5 +68,8 @@ class Store(Protocol):
     def owners(self) -> Mapping[int, tuple[str, str]]:
         """Owner id -> kind and name."""
 
-    def meter(self, key: EndpointKey, direction: str) -> int:
-        """The meter id of an endpoint's direction on its host: the lowest free one, the same until it is gone."""
+    def meters(self) -> Mapping[tuple[EndpointKey, str], int]:
+        """The meter ids on each endpoint's host, by endpoint and direction."""
+
+    def keep_meter(self, key: EndpointKey, direction: str, meter: int) -> None:
+        """Remember it until the endpoint is forgotten."""

@@ -212,22 +212,16 @@ class SqliteStore:
         """Owner id -> kind and name."""
         return {number: (kind, name) for number, kind, name in self._db.execute("SELECT id, kind, name FROM owner")}
 
-    def meter(self, key: EndpointKey, direction: str) -> int:
-        """The meter id of an endpoint's direction on its host: the lowest free one, the same until it is gone."""
-        found = self._db.execute(
-            "SELECT meter FROM meter WHERE host = ? AND container = ? AND interface = ? AND direction = ?",
-            (*key, direction),
-        ).fetchone()
-        if found is None:
-            found = self._db.execute(
-                "INSERT INTO meter (host, meter, container, interface, direction) "
-                "SELECT ?1, coalesce((SELECT min(m.meter) + 1 FROM (SELECT 0 AS meter UNION ALL "
-                "SELECT meter FROM meter WHERE host = ?1) AS m WHERE NOT EXISTS "
-                "(SELECT 1 FROM meter AS n WHERE n.host = ?1 AND n.meter = m.meter + 1)), 1), ?2, ?3, ?4 "
-                "RETURNING meter",
-                (*key, direction),
-            ).fetchone()
-        return int(found[0])
+    def meters(self) -> Mapping[tuple[EndpointKey, str], int]:
+        """The meter ids on each endpoint's host, by endpoint and direction."""
+        rows = self._db.execute("SELECT host, container, interface, direction, meter FROM meter")
+        return {(EndpointKey(*key), direction): meter for *key, direction, meter in rows}
+
+    def keep_meter(self, key: EndpointKey, direction: str, meter: int) -> None:
+        """Remember it until the endpoint is forgotten."""
+        self._db.execute(
+            "INSERT INTO meter VALUES (?, ?, ?, ?, ?)", (key.host, meter, key.container, key.interface, direction)
+        )
 
     def _fact(self, name: str, default: str) -> str:
         found = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()

@@ -19,11 +19,12 @@ def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
     path = str(tmp_path / "new" / "state.db")
     store: Store = SqliteStore(path)
     with store.writing():
+        store.keep_meter(WEB1, "up", 3)
         store.keep_policy(Policy.model_validate({"networks": {"blue": {"vlan": 10}}}))
         store.keep_generation(7)
         store.keep_endpoint(WEB1, REPORT)
         store.keep_place(WEB1, Place(10, frozenset({10, 20})))
-        owner, meter = store.owner("endpoint", str(WEB1)), store.meter(WEB1, "up")
+        owner = store.owner("endpoint", str(WEB1))
 
     again = SqliteStore(path)  # the first is not closed: as if it had been killed
 
@@ -31,7 +32,7 @@ def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
     assert again.generation() == 7
     assert again.endpoints() == {WEB1: (REPORT, (10, {10, 20}))}
     assert again.owner("endpoint", str(WEB1)) == owner
-    assert again.meter(WEB1, "up") == meter
+    assert again.meters() == {(WEB1, "up"): 3}
 
 
 def test_a_policy_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
@@ -71,15 +72,14 @@ def _keep_and_fail(store: Store) -> None:
     raise StoreError
 
 
-def test_meters_are_the_lowest_free_and_owners_never_come_again() -> None:
+def test_owners_never_come_again() -> None:
     store = SqliteStore(":memory:")
-    numbers = [store.meter(WEB1, "up"), store.meter(WEB1, "down"), store.meter(WEB2, "up")]
+    store.keep_meter(WEB1, "up", 1)
     owner = store.owner("endpoint", str(WEB1))
 
     store.forget_endpoint(WEB1)
 
-    assert numbers == [1, 2, 3]
-    assert store.meter(WEB2, "down") == 1
+    assert store.meters() == {}
     assert store.owner("endpoint", str(WEB1)) > owner
 
 
@@ -89,11 +89,13 @@ def test_a_host_is_forgotten_whole() -> None:
     for key in (WEB1, other):
         store.keep_endpoint(key, REPORT)
         store.owner("endpoint", str(key))
+        store.keep_meter(key, "up", 1)
 
     store.forget_host("h1")
 
     assert list(store.endpoints()) == [other]
     assert list(store.owners().values()) == [("endpoint", str(other))]
+    assert list(store.meters()) == [(other, "up")]
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_an_old_session_is_refused_and_its_stream_ends() -> None:
 def test_what_sinks_is_lowered_first() -> None:
     lines = Lines(lambda: 1450)
     number = lines.begin("h1")
-    lines.want(PLAIN, ["h1"])
+    lines.after(PLAIN, PLAIN)
     stream = lines["h1"].open(number)
     assert [want is None for want in (next(stream), next(stream), next(stream))] == [True, False, False]
 
