@@ -4,6 +4,7 @@ from collections.abc import Mapping, Set
 
 from app.ids import Ids, Meters
 from app.placement import Placement
+from app.policy import NetworkRule
 from app.rules import Rules
 from app.wire import EndpointReport, HostUp
 from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
@@ -20,6 +21,7 @@ class Draft:
         self._hosts: Mapping[str, Host] = {}
         self._links: frozenset[Link] = frozenset()
         self._networks: Mapping[int, Network] = {}
+        self._ruled: Mapping[str, NetworkRule] | None = None  # what they were made by
 
     def put(self, key: EndpointKey, report: EndpointReport, placement: Placement) -> None:
         """An endpoint is there, anew perhaps."""
@@ -52,15 +54,16 @@ class Draft:
         """A host is gone."""
         self._set_hosts({other: host for other, host in self._hosts.items() if other != name})
 
-    def forget_networks(self) -> None:
-        """What is known of networks is not so any more."""
-        self._networks = {}
+    def set_networks(self, rules: Rules, inhabited: Set[int]) -> None:
+        """The networks are those of the segments that somebody is in."""
+        if rules.networks is not self._ruled or inhabited != self._networks.keys():
+            known = self._networks if rules.networks is self._ruled else {}
+            self._ruled = rules.networks
+            self._networks = {vni: known.get(vni) or self._network(vni, rules) for vni in inhabited}
 
-    def finish(self, generation: int, rules: Rules, inhabited: Set[int]) -> Intent:
-        """The intent of this generation; the networks are those of the segments that somebody is in."""
+    def finish(self, generation: int) -> Intent:
+        """The intent of this generation."""
         if self._intent.generation != generation or self._endpoints:
-            if inhabited != self._networks.keys():
-                self._networks = {vni: self._networks.get(vni) or self._network(vni, rules) for vni in inhabited}
             self._intent = self._intent.changed(
                 self._endpoints,
                 generation=generation,

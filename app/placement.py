@@ -87,31 +87,56 @@ def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str
     return None
 
 
+class Claim(NamedTuple):
+    """What only one endpoint can have, or several of a kind together (the gateways of a network on all hosts)."""
+
+    what: Hashable
+    words: str
+    shared: bool = False
+
+
 @dataclass
 class Claims:
-    """Who holds what only one can hold."""
+    """Who holds what."""
 
     holders: dict[Hashable, EndpointKey] = field(default_factory=dict)
-    held: dict[EndpointKey, tuple[Hashable, ...]] = field(default_factory=dict)
+    sharers: dict[Hashable, dict[EndpointKey, None]] = field(default_factory=dict)
+    held: dict[EndpointKey, tuple[tuple[Hashable, bool], ...]] = field(default_factory=dict)  # and whether it is shared
 
-    def taken(self, key: EndpointKey, wanted: Iterable[tuple[Hashable, str]]) -> tuple[str, EndpointKey] | None:
+    def taken(self, key: EndpointKey, wanted: Iterable[Claim]) -> tuple[str, EndpointKey] | None:
         """The first of these claims that another one holds, in words, and who that is."""
-        for claim, words in wanted:
-            holder = self.holders.get(claim, key)
-            if holder != key:
-                return words, holder
+        for claim in wanted:
+            holder = self.holders.get(claim.what)
+            others = () if claim.shared else self.sharers.get(claim.what, ())
+            for other in ((holder,) if holder else ()) + tuple(others):
+                if other != key:
+                    return claim.words, other
         return None
 
-    def take(self, key: EndpointKey, wanted: Iterable[tuple[Hashable, str]]) -> None:
+    def take(self, key: EndpointKey, wanted: Iterable[Claim]) -> None:
         """These claims are its own now, in place of what it had."""
         self.drop(key)
-        self.held[key] = tuple(claim for claim, _ in wanted)
-        self.holders.update(dict.fromkeys(self.held[key], key))
+        self.held[key] = tuple((claim.what, claim.shared) for claim in wanted)
+        for what, shared in self.held[key]:
+            if shared:
+                self.sharers.setdefault(what, {})[key] = None
+            else:
+                self.holders[what] = key
 
     def drop(self, key: EndpointKey) -> None:
         """It needs nothing any more."""
-        for claim in self.held.pop(key, ()):
-            del self.holders[claim]
+        for what, shared in self.held.pop(key, ()):
+            if shared:
+                del self.sharers[what][key]
+                if not self.sharers[what]:
+                    del self.sharers[what]
+            else:
+                del self.holders[what]
+
+    def copy(self) -> "Claims":
+        """One that changes by itself."""
+        sharers = {what: dict(keys) for what, keys in self.sharers.items()}
+        return Claims(dict(self.holders), sharers, dict(self.held))
 
 
 @dataclass
@@ -182,8 +207,9 @@ class Arrangement:
 
     def copy(self) -> "Arrangement":
         """One that changes by itself."""
-        claims = Claims(dict(self.claims.holders), dict(self.claims.held))
-        return Arrangement(self.rules, dict(self.placed), dict(self.refused), self.inhabitants.copy(), claims)
+        return Arrangement(
+            self.rules, dict(self.placed), dict(self.refused), self.inhabitants.copy(), self.claims.copy()
+        )
 
     def _take(self, key: EndpointKey, placement: Placement, report: EndpointReport) -> None:
         self.claims.take(key, _claims(key, placement, report))
@@ -222,20 +248,16 @@ def arrange(rules: Rules, reports: Mapping[EndpointKey, EndpointReport]) -> Arra
     return arrangement
 
 
-def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> list[tuple[Hashable, str]]:
-    return list(_claimed(key, placement, report))
-
-
-def _claimed(key: EndpointKey, placement: Placement, report: EndpointReport) -> Iterator[tuple[Hashable, str]]:
+def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> Iterator[Claim]:
     segment = placement.segment
     where = f"in the network {placement.network} (VLAN {placement.rule.vlan})"
-    if report.role is Role.GATEWAY:
-        yield ("gateway", segment, key.host), f"the gateway of this host {where}"
-    else:
-        if report.address is not None:
-            yield ("address", segment, report.address.ip), f"the address {report.address.ip} {where}"
-        yield ("mac", segment, report.mac), f"the MAC {report.mac} {where}"
+    everywhere = report.role is Role.GATEWAY
+    if everywhere:
+        yield Claim(("gateway", segment, key.host), f"the gateway of this host {where}")
+    if report.address is not None:
+        yield Claim(("address", segment, report.address.ip), f"the address {report.address.ip} {where}", everywhere)
+    yield Claim(("mac", segment, report.mac), f"the MAC {report.mac} {where}", everywhere)
     if report.behind is None and report.role is Role.CONTAINER:
-        yield ("port", key.host, report.ofport), f"the port {report.ofport} of the bridge"
+        yield Claim(("port", key.host, report.ofport), f"the port {report.ofport} of the bridge")
     else:
-        yield ("port", key.host, report.ofport, report.mac), f"the MAC {report.mac} on port {report.ofport}"
+        yield Claim(("port", key.host, report.ofport, report.mac), f"the MAC {report.mac} on port {report.ofport}")

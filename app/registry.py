@@ -47,6 +47,7 @@ class Registry:
             self._draft.put_host(name, host)
         for key, placement in self._arrangement.placed.items():
             self._draft.put(key, self.reports[key], placement)
+        self._draft.set_networks(self.rules, self._arrangement.inhabitants.keys())
 
     # What is there
 
@@ -70,7 +71,7 @@ class Registry:
 
     def snapshot(self) -> Intent:
         """What is wanted of the switches, as a frozen value."""
-        return self._draft.finish(self.generation, self.rules, self._arrangement.inhabitants.keys())
+        return self._draft.finish(self.generation)
 
     def begun(self) -> Intent:
         """The step that was begun last: where a restart goes on from."""
@@ -154,7 +155,6 @@ class Registry:
         moved = self._follow(self._arrangement, Rules.of(policy), self.reports)
         with self._change():
             self._store.keep_policy(policy)
-            self._draft.forget_networks()
             self._draw(moved)
 
     def put_first(self, heads: Sequence[Assignment]) -> None:
@@ -216,6 +216,7 @@ class Registry:
                 self.generation += 1
                 self._store.keep_generation(self.generation)
                 yield
+                self._draft.set_networks(self.rules, self._arrangement.inhabitants.keys())
         except BaseException:
             self._load()
             raise

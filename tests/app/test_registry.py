@@ -1,6 +1,9 @@
 """What may be and what may not, and that a refusal changes nothing."""
 
+import sqlite3
+from contextlib import suppress
 from ipaddress import IPv4Address
+from unittest.mock import Mock
 
 import pytest
 
@@ -193,6 +196,83 @@ def test_each_host_may_have_the_gateway(registry: Registry) -> None:
         registry.endpoint_up(EndpointKey(name, "gateway:10", "gw10"), gateway)
 
     assert len(registry.snapshot().endpoints) == 2
+
+
+def test_nobody_has_the_address_of_a_gateway_that_is_there_still(registry: Registry) -> None:
+    gateway = report(100, container="gateway:10", interface="gw10", role=Role.GATEWAY, ofport=50)
+    for name in ("h1", "h2"):
+        registry.endpoint_up(EndpointKey(name, "gateway:10", "gw10"), gateway)
+
+    with pytest.raises(RefusedError, match=r"the address 172.15.42.100 .* belongs to web100 on h1"):
+        registry.endpoint_up(key(100), report(100))
+    registry.host_up("h1", host(1, report(100)))
+    assert key(100) in registry.arrangement.refused, "h2 has it yet"
+
+    registry.endpoint_down(EndpointKey("h2", "gateway:10", "gw10"))
+    assert registry.snapshot().endpoints.keys() == {key(100)}
+
+
+@pytest.mark.parametrize(
+    "what", ["keep_endpoint", "keep_host", "owner", "keep_meter", "forget_owner", "keep_generation"]
+)
+def test_after_a_write_that_failed_all_is_as_the_store_has_it(
+    registry: Registry, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    registry.host_up("h2", host(2, report(10)))
+    full = sqlite3.OperationalError("database or disk is full")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, what, Mock(side_effect=full))
+        for step in (
+            lambda: registry.host_up("h3", host(3, report(12))),
+            lambda: registry.host_up("h1", host(1, report(11, up_kbps=1000), report(10, container="twin"))),
+        ):
+            with suppress(sqlite3.OperationalError):
+                step()
+            again = Registry(store, Tunnel.VXLAN)
+            assert alike(again.snapshot(), registry.snapshot())
+            assert (again.reports.keys(), again.ids.things) == (registry.reports.keys(), registry.ids.things)
+
+    registry.host_up("h1", host(1, report(11, up_kbps=1000)))
+    registry.replace_policy(POLICY)
+    assert registry.snapshot().endpoints[key(11)].up_meter > 0
+
+
+def test_a_second_host_with_the_same_tunnel_address_is_refused(registry: Registry) -> None:
+    with pytest.raises(RefusedError, match="tunnel address"):
+        registry.host_up("h3", host(1).model_copy(update={"dpid": 77}))
+
+
+def test_who_has_an_address_keeps_it_though_something_else_of_it_changes(registry: Registry) -> None:
+    registry.host_up("h1", host(1, report(10), report(11)))
+
+    registry.host_up("h1", host(1, stolen(10), report(11, name="other")))
+
+    assert registry.arrangement.refused.keys() == {key(10)}
+
+
+def test_a_place_that_was_forgotten_with_its_endpoint_is_kept_anew(registry: Registry, store: SqliteStore) -> None:
+    registry.endpoint_up(key(100), report(100))
+    place = Place(10, frozenset({10}))
+    registry.keep_step({key(100): place})
+
+    registry.endpoint_down(key(100))
+    registry.endpoint_up(key(100), report(100))
+    registry.keep_step({key(100): place, key(9): place})
+
+    assert {k: kept.place for k, kept in store.endpoints().items()} == {key(100): place}
+
+
+def test_a_preview_changes_nothing(registry: Registry) -> None:
+    registry.endpoint_up(key(10), report(10))
+    before, policy = registry.snapshot(), registry.rules.policy
+
+    registry.preview(Policy.model_validate(POLICY.as_json() | {"assign": [{"match": {"name": "web10"}, "vlan": 11}]}))
+
+    assert registry.rules.policy == policy
+    assert registry.arrangement.placed[key(10)].segment == 10
+    assert alike(registry.snapshot(), before)
+    with pytest.raises(RefusedError, match="belongs to web10"):
+        ask(registry, "172.15.42.10")
 
 
 def test_a_forgotten_host_takes_all_with_it(registry: Registry, store: SqliteStore) -> None:

@@ -237,3 +237,40 @@ def test_the_lower_of_both_rates_goes_first(
     lower = lowered(*ends)
 
     assert first == (None if lower is None else (lower.up_kbps, lower.down_kbps))
+
+
+def test_all_hear_of_another_mtu() -> None:
+    mtu = [1450]
+    lines = Lines(lambda: mtu[0])
+    lines.after(PLAIN, PLAIN)
+
+    mtu[0] = 1350
+    lines.after(PLAIN, PLAIN)
+
+    assert {host: lines[host].book.standing["mtu"].body for host in PLAIN.hosts} == dict.fromkeys(
+        PLAIN.hosts, MtuWant(mtu=1350)
+    )
+
+
+def test_a_forgotten_hosts_stream_ends() -> None:
+    lines = Lines(lambda: 1450)
+    stream = lines["h1"].open(lines.begin("h1"))
+    assert next(stream) is None
+
+    lines.forget("h1")
+
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_what_came_back_to_an_earlier_value_while_nobody_looked_is_said_in_a_new_session() -> None:
+    lines = Lines(lambda: 1450)
+    lines.after(PLAIN, PLAIN)
+    lines["h1"].want_one(RATES, ShaperWant(container="c1", interface="eth0", up_kbps=50_000), 2)
+
+    stream = lines["h1"].open(lines.begin("h1"))
+    assert lines["h1"].pending(), "not all is said"
+    lines.after(PLAIN, PLAIN)
+
+    said = {want.key: want.body for want in (next(stream) for _ in range(4)) if want is not None}
+    assert said[RATES] == ShaperWant(container="c1", interface="eth0", up_kbps=1000)
