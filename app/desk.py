@@ -11,7 +11,20 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.policy import Policy
-from app.wire import Admission, Ask, Done, Event, HostUp, Outcome, Want, Welcome
+from app.wire import (
+    Admission,
+    Ask,
+    Done,
+    Event,
+    HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
+    Outcome,
+    Release,
+    Want,
+    Welcome,
+)
 from flows.flow import Flow
 from flows.model import EndpointKey, Intent
 
@@ -160,6 +173,15 @@ class Desk(Protocol):
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched."""
+
+    def admit_network(self, host: str, network: NetworkReport) -> None:
+        """Whether Docker may have this network there; RefusedError says why not."""
+
+    def lease(self, host: str, session: int, ask: LeaseAsk) -> Lease:
+        """Addresses that this host may hand out by itself."""
+
+    def release(self, host: str, session: int, release: Release) -> None:
+        """Addresses that this host gives back."""
 
     def host_up(self, host: str, report: HostUp) -> Welcome:
         """A helper begins a session; 409 for a second host with this dpid."""

@@ -17,6 +17,7 @@ from app.desk import Change, EndpointView, Happening, HostView, LiveFlow, Refuse
 from app.diary import Diary
 from app.events import Events
 from app.helpers import Line, Lines
+from app.leases import Leases
 from app.live import LiveFlows
 from app.openflow.monitor import Drifted, News
 from app.openflow.switch import Switch
@@ -34,7 +35,12 @@ from app.wire import (
     EndpointUp,
     Event,
     HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
+    NetworksUp,
     Outcome,
+    Release,
     TunnelsUp,
     Want,
     Welcome,
@@ -60,6 +66,7 @@ class Owner:
             self._events, lambda cookie: views.endpoint_of(cookie, self._registry.ids.things, self._registry.reports)
         )
         self._registry = Registry(store, config.tunnel)
+        self._leases = Leases(store, self._registry.in_use)
         self._intent = self._registry.snapshot()
         self._lines = Lines(lambda: self._registry.mtu)
         self._rollout = Rollout(self._registry.begun(), self._lines, self._begin, witness=self._diary)
@@ -171,6 +178,7 @@ class Owner:
                     409, "host-connected", f"{name} is connected: stop its helper and Open vSwitch, then say it again"
                 )
             self._registry.forget_host(name)
+            self._leases.forget_host(name)
             self._lines.forget(name)
             self._heard_of(name)
             return ()
@@ -179,18 +187,50 @@ class Owner:
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched."""
-        return self._ask(lambda: self._registry.admit(host, ask))
+
+        def job() -> Admission:
+            admission = self._registry.admit(host, ask)
+            self._leases.refuse_others(host, admission.address)
+            return admission
+
+        return self._ask(job)
+
+    def admit_network(self, host: str, network: NetworkReport) -> None:
+        """Whether Docker may have this network there; RefusedError says why not."""
+        self._ask(lambda: self._registry.admit_network(self._known(host), network))
+
+    def lease(self, host: str, session: int, ask: LeaseAsk) -> Lease:
+        """Addresses that this host may hand out by itself."""
+
+        def job() -> Lease:
+            self._line(host, session)
+            return self._leases.grant(host, ask)
+
+        return self._ask(job)
+
+    def release(self, host: str, session: int, release: Release) -> None:
+        """Addresses that this host gives back."""
+
+        def job() -> None:
+            self._line(host, session)
+            self._leases.release(host, release.leases)
+
+        self._ask(job)
 
     def host_up(self, host: str, report: HostUp) -> Welcome:
         """A helper begins a session; 409 for a second host with this dpid."""
 
         def job() -> Welcome:
             refused = self._registry.host_up(host, report)
+            self._networks_up(host, report.networks)
+            clashing = self._leases.tell(host, report.leases)
             session = self._lines.begin(host)
             self._heard_of(host)
             self._diary.helper_up(host, len(report.endpoints))
             return Welcome(
-                session=session, refused={f"{key.container}/{key.interface}": why for key, why in refused.items()}
+                session=session,
+                refused={f"{key.container}/{key.interface}": why for key, why in refused.items()},
+                clashing=clashing,
             )
 
         welcome = self._ask(lambda: self._then_aim(job))
@@ -221,6 +261,8 @@ class Owner:
                     self._registry.endpoint_down(key)
                 case TunnelsUp(tunnels=tunnels):
                     self._registry.tunnels_up(host, dict(tunnels))
+                case NetworksUp(networks=networks):
+                    self._networks_up(host, networks)
                 case Drift(what=what, repaired=repaired):
                     self._diary.helper_drift(host, what, repaired)
             return ()
@@ -312,6 +354,10 @@ class Owner:
         self._diary.assigned([self._name(key) for key in keys], change)
         return keys
 
+    def _networks_up(self, host: str, networks: Sequence[NetworkReport]) -> None:
+        for vlan, why in self._registry.networks_up(host, networks).items():
+            self._diary.refused(host, f"Docker's network with VLAN {vlan}: {why}")
+
     def _connect(self, host: str, switch: Switch) -> None:
         self._rollout.connected(host, switch)
         self._diary.switch(host, up=True)
@@ -359,6 +405,6 @@ class Owner:
 
 def _waits_for_nothing(event: Event) -> bool:
     """Whether it changes nothing, or the helper says it on its way to `done`: that would be waiting for itself."""
-    return isinstance(event, Drift | TunnelsUp) or (
+    return isinstance(event, Drift | TunnelsUp | NetworksUp) or (
         isinstance(event, EndpointUp) and event.endpoint.role is Role.GATEWAY
     )

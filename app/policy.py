@@ -13,7 +13,8 @@ from flows.model import DEFAULT_VLAN, HIGHEST_VNI
 from flows.rate import parse_rate
 
 MOST_RULES = 10_000
-NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$")]
+NETWORK_NAME = r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$"
+NetworkName = Annotated[str, StringConstraints(pattern=NETWORK_NAME)]
 
 
 def _rate(text: str) -> str:

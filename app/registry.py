@@ -7,7 +7,9 @@ price of what has changed.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from operator import attrgetter
 
+from app.declared import declared, objection
 from app.desk import RefusedError
 from app.draft import Draft
 from app.ids import Ids, Meters
@@ -16,7 +18,7 @@ from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
-from app.wire import Admission, Ask, EndpointReport, HostUp
+from app.wire import Admission, Ask, EndpointReport, HostUp, NetworkReport
 from flows.model import EndpointKey, Intent, Mac, Network, Tunnel
 from flows.transition import Place, resumed
 
@@ -41,7 +43,7 @@ class Registry:
         self._begun = {key: entry.place for key, entry in kept.items() if entry.place is not None}
         by_coming = sorted(kept, key=self.ids.of_endpoint)
         self.reports = Roster((key, kept[key].report) for key in by_coming)
-        self._arrangement = arrange(Rules.of(store.policy()), self.reports)
+        self._arrangement = arrange(self._rules(store.policy(), self.hosts), self.reports)
         self._draft = Draft(self.ids, self._meters, self.tunnel)
         for name, host in self.hosts.items():
             self._draft.put_host(name, host)
@@ -81,6 +83,12 @@ class Registry:
 
         return resumed(self.snapshot(), self._begun, network)
 
+    def in_use(self, subnet: IPv4Network) -> Iterator[IPv4Address]:
+        """The addresses of this subnet that endpoints have, in whichever network."""
+        for report in self.reports.values():
+            if report.address is not None and report.address.ip in subnet:
+                yield report.address.ip
+
     # What happens
 
     def host_up(self, name: str, report: HostUp) -> dict[EndpointKey, str]:
@@ -97,7 +105,8 @@ class Registry:
         said = {EndpointKey(name, e.container, e.interface): e for e in report.endpoints}
         gone = self.reports.of_host(name) - said.keys()
         new = {key: endpoint for key, endpoint in said.items() if self.reports.get(key) != endpoint}
-        itself = report.model_copy(update={"endpoints": ()})
+        networks = self.hosts[name].networks if name in self.hosts else ()  # `networks_up` says which can be
+        itself = report.model_copy(update={"endpoints": (), "leases": (), "networks": networks})
         with self._change():
             if self.hosts.get(name) != itself:
                 self._store.keep_host(name, itself)
@@ -130,6 +139,37 @@ class Registry:
                 self._forget(key)
                 self._put(())
 
+    def networks_up(self, name: str, networks: Sequence[NetworkReport]) -> dict[int, str]:
+        """Docker's networks of a host, all of them; those that cannot be, by vlan, and why."""
+        refused: dict[int, str] = {}
+        accepted = [report for report in self.hosts[name].networks if report in networks]
+        for report in networks:
+            if report not in accepted:
+                try:
+                    self.admit_network(name, report, accepted)
+                except RefusedError as error:
+                    refused[report.vlan] = str(error)
+                else:
+                    accepted.append(report)
+        after = self.hosts[name].model_copy(update={"networks": tuple(accepted)})
+        if after != self.hosts[name]:
+            with self._change():
+                self._store.keep_host(name, after)
+                self.hosts[name] = after
+                self._follow_hosts()
+        return refused
+
+    def admit_network(self, name: str, report: NetworkReport, besides: Iterable[NetworkReport] | None = None) -> None:
+        """Whether a host may have this network besides these (None: what it has); RefusedError says why not."""
+        others = self.hosts[name].networks if besides is None else tuple(besides)
+        known = {**self.hosts, name: self.hosts[name].model_copy(update={"networks": others})}
+        rules = self._rules(self.rules.policy, known)
+        why = objection(rules.networks, report)
+        if why is not None:
+            raise RefusedError(409, "network-refused", why)
+        known[name] = known[name].model_copy(update={"networks": (*others, report)})
+        self._follow(self._arrangement.copy(), self._rules(self.rules.policy, known), self.reports)
+
     def tunnels_up(self, name: str, tunnels: dict[str, int]) -> None:
         """The tunnel ports of a host, all of them."""
         if self.hosts[name].tunnels != tunnels:
@@ -148,11 +188,11 @@ class Registry:
             self.ids.forget("host", name)
             del self.hosts[name]
             self._draft.drop_host(name)
-            self._put(())
+            self._follow_hosts()
 
     def replace_policy(self, policy: Policy) -> None:
         """This is what people want now; RefusedError, and nothing changed, if somebody could not be where it says."""
-        moved = self._follow(self._arrangement, Rules.of(policy), self.reports)
+        moved = self._follow(self._arrangement, self._rules(policy, self.hosts), self.reports)
         with self._change():
             self._store.keep_policy(policy)
             self._draw(moved)
@@ -173,7 +213,7 @@ class Registry:
     def preview(self, policy: Policy) -> Arrangement:
         """Where everybody would be under this policy; RefusedError if somebody could not be where it says."""
         arrangement = self._arrangement.copy()
-        self._follow(arrangement, Rules.of(policy), self.reports)
+        self._follow(arrangement, self._rules(policy, self.hosts), self.reports)
         return arrangement
 
     def keep_step(self, places: Mapping[EndpointKey, Place]) -> None:
@@ -207,6 +247,13 @@ class Registry:
         )
 
     # How it is kept
+
+    def _rules(self, policy: Policy, hosts: Mapping[str, HostUp]) -> Rules:
+        """The policy with what the hosts declare, those that came first going before."""
+        by_coming = sorted(hosts, key=lambda name: self.ids.of("host", name))
+        reports = [report for name in by_coming for report in sorted(hosts[name].networks, key=attrgetter("vlan"))]
+        rules = Rules.of(policy)
+        return rules.with_networks(declared(rules.written, reports))
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -246,19 +293,27 @@ class Registry:
         else:
             self._draft.put(key, self.reports[key], placement)
 
-    def _follow(self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey]) -> Collection[EndpointKey]:
+    def _follow(
+        self, arrangement: Arrangement, rules: Rules, whom: Iterable[EndpointKey], *, strict: bool = True
+    ) -> Collection[EndpointKey]:
         """Arrange by these rules, which differ for nobody but `whom`; who is elsewhere now, or was refused.
 
-        RefusedError, and the arrangement is as it was, if somebody who is somewhere now could not be where they say.
+        If strict: RefusedError, and the arrangement is as it was, if somebody who is somewhere now could not be where
+        they say.
         """
         refused = tuple(arrangement.refused)
         placed = sorted((key for key in whom if key not in arrangement.refused), key=self.ids.of_endpoint)
         before = arrangement.follow(rules, [*placed, *sorted(refused, key=self.ids.of_endpoint)], self.reports)
         broken = [refusal for key, refusal in arrangement.refused.items() if key not in refused]
-        if broken:
+        if broken and strict:
             arrangement.go_back(before, self.reports)
             raise _refused(broken[0], errors=[refusal.why for refusal in broken])
         return before.was.keys()
+
+    def _follow_hosts(self) -> None:
+        """Arrange by what the hosts declare now, which is so, whatever it means for whom."""
+        rules = self._rules(self.rules.policy, self.hosts)
+        self._draw(self._follow(self._arrangement, rules, self.reports, strict=False))
 
     def _rank_refused(self) -> None:
         """Who was refused has come after who holds what it would need, so that it is the same after a restart."""

@@ -16,17 +16,16 @@ Word = tuple[str, str]  # a kind (name, label, interface, host) and what it is
 class Rules:
     """A policy document, indexed. Ranks tell which assignment comes first; a new head gets one below all."""
 
-    networks: Mapping[str, NetworkRule]
+    networks: Mapping[str, NetworkRule]  # all of them: those that are written, and what hosts declare
+    written: Mapping[str, NetworkRule]  # in the document
     ranked: Mapping[int, Assignment]
     by_match: Mapping[Match, tuple[int, ...]]
     by_word: Mapping[Word, tuple[int, ...]]  # by what their matches say first, in increasing order
-    by_vlan: Mapping[int, str]
-    by_segment: Mapping[int, str]
     lowest: int = 0  # no rank is lower
 
     @classmethod
     def of(cls, policy: Policy) -> "Rules":
-        """The rules of this document."""
+        """The rules of this document, with no network but its own."""
         by_match: dict[Match, list[int]] = {}
         by_word: dict[Word, list[int]] = {}
         for rank, rule in enumerate(policy.assign):
@@ -34,18 +33,31 @@ class Rules:
             by_word.setdefault(_word(rule.match), []).append(rank)
         return cls(
             networks=policy.networks,
+            written=policy.networks,
             ranked=dict(enumerate(policy.assign)),
             by_match={match: tuple(ranks) for match, ranks in by_match.items()},
             by_word={word: tuple(ranks) for word, ranks in by_word.items()},
-            by_vlan={rule.vlan: name for name, rule in policy.networks.items()},
-            by_segment={rule.segment: name for name, rule in policy.networks.items()},
         )
+
+    @cached_property
+    def by_vlan(self) -> Mapping[int, str]:
+        """The name of the network of each vlan that has one."""
+        return {rule.vlan: name for name, rule in self.networks.items()}
+
+    @cached_property
+    def by_segment(self) -> Mapping[int, str]:
+        """The same by the number on the tunnel."""
+        return {rule.segment: name for name, rule in self.networks.items()}
 
     @cached_property
     def policy(self) -> Policy:
         """The document, as people would write it."""
         assign = tuple(self.ranked[rank] for rank in sorted(self.ranked))
-        return Policy.model_construct(networks=dict(self.networks), assign=assign)
+        return Policy.model_construct(networks=dict(self.written), assign=assign)
+
+    def with_networks(self, networks: Mapping[str, NetworkRule]) -> "Rules":
+        """With these networks in all; those that are written among them."""
+        return self if networks == self.networks else replace(self, networks=networks)
 
     def __len__(self) -> int:
         """How many assignments there are."""

@@ -10,15 +10,18 @@ A helper's session, in order:
 
 Whatever names a session that is not the newest is answered 409: the helper begins again at 1. A stream that ends
 means that the helper is away; nothing is forgotten. Before it touches anything the helper asks
-`POST /v1/hosts/{host}/admit` with `Ask` -> `Admission`, or a problem document that says why not.
+`POST /v1/hosts/{host}/admit` with `Ask` -> `Admission`, or a problem document that says why not; for a network of
+Docker's `POST /v1/hosts/{host}/networks` with `NetworkReport` -> 204. What it hands out to Docker's containers are
+addresses that it leased: `POST /v1/hosts/{host}/leases?session=N` with `LeaseAsk` -> `Lease`, and back again
+`POST /v1/hosts/{host}/releases?session=N` with `Release` -> 204.
 """
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from flows.model import HIGHEST_VLAN, LOWEST_VLAN, Mac, Role, Tunnel
+from flows.model import HIGHEST_VLAN, HIGHEST_VNI, LOWEST_VLAN, Mac, Role, Tunnel
 
 
 class Wire(BaseModel):
@@ -72,6 +75,57 @@ class EndpointReport(Wire):
         return self
 
 
+class NetworkReport(Wire):
+    """A network that Docker has on this host over our bridge, as `docker network create` said it."""
+
+    vlan: Vlan
+    vni: Annotated[int, Field(ge=1, le=HIGHEST_VNI, strict=True)] | None = None
+    subnet: IPv4Network
+    gateway: IPv4Address | None = None
+    name: str | None = Field(default=None, max_length=128)  # Docker tells its drivers none: it is found out later
+
+
+class Pool(NamedTuple):
+    """Whose addresses are handed out together; two networks with one subnet are told apart by `vlan`, if it is said."""
+
+    vlan: int | None
+    subnet: IPv4Network
+
+
+class _OfPool(Wire):
+    vlan: Vlan | None = None
+    subnet: IPv4Network
+
+    @property
+    def of(self) -> Pool:
+        """The pool that this is about."""
+        return Pool(self.vlan, self.subnet)
+
+
+class Lease(_OfPool):
+    """A block of addresses that one host hands out by itself."""
+
+    block: IPv4Network
+
+
+class LeaseAsk(_OfPool):
+    """Another block for this host, besides those that it `has`; or this one address, if it is said."""
+
+    gateway: IPv4Address | None = None
+    address: IPv4Address | None = None
+    has: tuple[IPv4Network, ...] = ()
+
+    def lease(self, block: IPv4Network) -> Lease:
+        """What is granted."""
+        return Lease(vlan=self.vlan, subnet=self.subnet, block=block)
+
+
+class Release(Wire):
+    """Leases that this host gives back; those that it has not are given back already."""
+
+    leases: tuple[Lease, ...]
+
+
 class HostUp(Wire):
     """Everything that a host has, said after every connect."""
 
@@ -80,6 +134,8 @@ class HostUp(Wire):
     underlay_mtu: Annotated[int, Field(ge=576, le=65535)]
     tunnels: dict[HostName, OfPort] = Field(default_factory=dict)  # peer -> ofport
     endpoints: tuple[EndpointReport, ...] = ()
+    networks: tuple[NetworkReport, ...] = ()
+    leases: tuple[Lease, ...] = ()
 
 
 class EndpointUp(Wire):
@@ -104,6 +160,13 @@ class TunnelsUp(Wire):
     tunnels: dict[HostName, OfPort]
 
 
+class NetworksUp(Wire):
+    """Docker's networks of this host, all of them."""
+
+    kind: Literal["networks_up"] = "networks_up"
+    networks: tuple[NetworkReport, ...]
+
+
 class Drift(Wire):
     """Somebody else removed or changed what the helper made in Open vSwitch: what, and whether it stands again."""
 
@@ -112,15 +175,19 @@ class Drift(Wire):
     repaired: bool
 
 
-Event = Annotated[EndpointUp | EndpointDown | TunnelsUp | Drift, Field(discriminator="kind")]
-EVENT: TypeAdapter[EndpointUp | EndpointDown | TunnelsUp | Drift] = TypeAdapter(Event)
+Event = Annotated[EndpointUp | EndpointDown | TunnelsUp | NetworksUp | Drift, Field(discriminator="kind")]
+EVENT: TypeAdapter[EndpointUp | EndpointDown | TunnelsUp | NetworksUp | Drift] = TypeAdapter(Event)
 
 
 class Welcome(Wire):
-    """The answer to `HostUp`: the session's number, and who was refused and why, by `container/interface`."""
+    """The answer to `HostUp`: the session's number, and who was refused and why, by `container/interface`.
+
+    `clashing`: leases that another host has as well, so nothing more may be handed out of them.
+    """
 
     session: int
     refused: dict[str, str] = Field(default_factory=dict)
+    clashing: tuple[Lease, ...] = ()
 
 
 class Outcome(Wire):

@@ -9,7 +9,22 @@ from pydantic import Field
 from app.api.operation import Lines, Operation, Query, operation
 from app.api.places import Places
 from app.desk import Desk
-from app.wire import Admission, Ask, Done, Event, HostName, HostUp, Outcome, Want, Welcome, Wire
+from app.wire import (
+    Admission,
+    Ask,
+    Done,
+    Event,
+    HostName,
+    HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
+    Outcome,
+    Release,
+    Want,
+    Welcome,
+    Wire,
+)
 
 HOST_UP_LIMIT = 16 << 20  # bytes: some 40,000 endpoints
 
@@ -61,10 +76,25 @@ def operations(desk: Desk, streams: int) -> list[Operation]:
         """Whether an endpoint may be, before anything is touched."""
         return desk.admit(host, body)
 
+    def host_network(host: HostName, body: NetworkReport) -> None:
+        """Whether Docker may have a network there, before it is made."""
+        desk.admit_network(host, body)
+
+    def host_lease(host: HostName, query: InSession, body: LeaseAsk) -> Lease:
+        """Addresses that the host may hand out to Docker's containers by itself."""
+        return desk.lease(host, query.session, body)
+
+    def host_release(host: HostName, query: InSession, body: Release) -> None:
+        """Addresses that the host gives back."""
+        desk.release(host, query.session, body)
+
     return [
         operation("PUT", "/v1/hosts/{host}", host_up, limit=HOST_UP_LIMIT),
         operation("GET", "/v1/hosts/{host}/wants", host_wants),
         operation("POST", "/v1/hosts/{host}/events", host_event),
         operation("POST", "/v1/hosts/{host}/done", host_done),
         operation("POST", "/v1/hosts/{host}/admit", host_admit),
+        operation("POST", "/v1/hosts/{host}/networks", host_network),
+        operation("POST", "/v1/hosts/{host}/leases", host_lease),
+        operation("POST", "/v1/hosts/{host}/releases", host_release),
     ]

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from app.policy import Assignment, Policy
-from app.wire import EndpointReport, HostUp
+from app.wire import EndpointReport, HostUp, Lease
 from flows.model import EndpointKey
 from flows.transition import Place
 
@@ -73,3 +73,12 @@ class Store(Protocol):
 
     def keep_meter(self, key: EndpointKey, direction: str, meter: int) -> None:
         """Remember it until the endpoint is forgotten."""
+
+    def leases(self) -> Sequence[tuple[Lease, str]]:
+        """All leases, each with the host that has it."""
+
+    def keep_lease(self, lease: Lease, host: str) -> None:
+        """Remember whose it is."""
+
+    def forget_lease(self, lease: Lease) -> None:
+        """It is free again."""

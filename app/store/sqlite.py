@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from app.policy import Assignment, NetworkRule, Policy
 from app.store import KeptEndpoint
-from app.wire import EndpointReport, HostUp
+from app.wire import EndpointReport, HostUp, Lease
 from flows.model import EndpointKey
 from flows.transition import Place
 
@@ -43,6 +43,12 @@ MIGRATIONS = (
     """
     ALTER TABLE endpoint RENAME COLUMN segment TO sends;
     ALTER TABLE endpoint ADD COLUMN besides INTEGER;
+    """,
+    """
+    CREATE TABLE lease (
+        vlan INTEGER NOT NULL, subnet TEXT NOT NULL, block TEXT NOT NULL, host TEXT NOT NULL,
+        PRIMARY KEY (vlan, subnet, block)
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 
@@ -148,7 +154,7 @@ class SqliteStore:
 
     def keep_host(self, name: str, report: HostUp) -> None:
         """Remember what a host said of itself; its endpoints are kept one by one."""
-        text = report.model_copy(update={"endpoints": ()}).model_dump_json()
+        text = report.model_copy(update={"endpoints": (), "leases": ()}).model_dump_json()
         self._db.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", (name, text))
 
     def forget_host(self, name: str) -> None:
@@ -157,6 +163,7 @@ class SqliteStore:
             "DELETE FROM host WHERE name = ?",
             "DELETE FROM endpoint WHERE host = ?",
             "DELETE FROM meter WHERE host = ?",
+            "DELETE FROM lease WHERE host = ?",
         ):
             self._db.execute(statement, (name,))
         self.forget_owner("host", name)
@@ -223,6 +230,19 @@ class SqliteStore:
             "INSERT INTO meter VALUES (?, ?, ?, ?, ?)", (key.host, meter, key.container, key.interface, direction)
         )
 
+    def leases(self) -> Sequence[tuple[Lease, str]]:
+        """All leases, each with the host that has it."""
+        rows = self._db.execute("SELECT nullif(vlan, 0), subnet, block, host FROM lease")
+        return [(Lease(vlan=vlan, subnet=subnet, block=block), host) for vlan, subnet, block, host in rows]
+
+    def keep_lease(self, lease: Lease, host: str) -> None:
+        """Remember whose it is."""
+        self._db.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", (*_lease_key(lease), host))
+
+    def forget_lease(self, lease: Lease) -> None:
+        """It is free again."""
+        self._db.execute("DELETE FROM lease WHERE vlan = ? AND subnet = ? AND block = ?", _lease_key(lease))
+
     def _fact(self, name: str, default: str) -> str:
         found = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return default if found is None else str(found[0])
@@ -233,6 +253,10 @@ class SqliteStore:
 
 def _place(sends: int | None, besides: int | None) -> Place | None:
     return None if sends is None else Place(sends, frozenset({sends} if besides is None else {sends, besides}))
+
+
+def _lease_key(lease: Lease) -> tuple[int, str, str]:
+    return lease.vlan or 0, str(lease.subnet), str(lease.block)
 
 
 def _json(part: BaseModel) -> str:

@@ -29,6 +29,10 @@ from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.people.api import LARGEST_BODY, application
 from scripts.helper.people.attach import Attach
 from scripts.helper.people.bridging import Bridging
+from scripts.helper.plugin.ipam import IpamDriver
+from scripts.helper.plugin.network import NetworkDriver
+from scripts.helper.plugin.server import LARGEST_BODY as LARGEST_CALL
+from scripts.helper.plugin.server import application as plugin
 
 THREADS = 32  # calls at a time; `wait` holds one for as long as it waits
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -87,20 +91,31 @@ def _serve(config: Config) -> None:
     channel.start()
     keeper.start()
     Watch(host, keeper, channel).start()
-    server = waitress.server.create_server(
-        application(Attach(host, docker, channel), Bridging(host, keeper, channel), status),
-        unix_socket=config.socket,
-        unix_socket_perms="600",
-        threads=THREADS,
-        max_request_body_size=LARGEST_BODY * 2,
+    host.pools.lease_from(channel)
+    people = application(Attach(host, docker, channel), Bridging(host, keeper, channel), status)
+    _offer("api", config.socket, people, LARGEST_BODY * 2)
+    _offer(
+        "plugin",
+        config.plugin,
+        plugin(NetworkDriver(host, channel), IpamDriver(host.pools, host.driven)),
+        LARGEST_CALL * 2,
     )
-    threading.Thread(target=server.run, name="api", daemon=True).start()
     log.info("%s serves at %s, bridge %s, dpid %#018x", config.host, config.socket, config.bridge, config.dpid)
     name = signal.Signals(signal.sigwait(STOP_SIGNALS)).name
     with host.alone():  # what is being plugged is plugged
         log.info("%s: the helper ends; ports, flows and containers stay", name)
-        Path(config.socket).unlink(missing_ok=True)
+        for path in (config.socket, config.plugin):
+            Path(path).unlink(missing_ok=True)
         docker.close()
+
+
+def _offer(name: str, path: str, app: object, largest_body: int) -> None:
+    """Serve this application on a unix socket, for root only."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    server = waitress.server.create_server(
+        app, unix_socket=path, unix_socket_perms="600", threads=THREADS, max_request_body_size=largest_body
+    )
+    threading.Thread(target=server.run, name=name, daemon=True).start()
 
 
 def _need_root() -> None:

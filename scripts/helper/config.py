@@ -25,6 +25,7 @@ datapath_type = "system"                # "netdev" where the kernel has no modul
 ovsdb = "unix:/run/openvswitch/db.sock"
 docker = "unix:///run/docker.sock"
 socket = "/run/containet/helper.sock"   # where `containet` on this host asks
+plugin = "/run/docker/plugins/containet.sock"  # where Docker's engine asks for networks and addresses
 dpid = "0x00000000000000c7"             # of the bridge; default: made from the host's name"""
 
 
@@ -50,6 +51,7 @@ class Config(BaseModel):
     ovsdb: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|ssl):.+$")] = "unix:/run/openvswitch/db.sock"
     docker: Annotated[str, StringConstraints(pattern=r"^(unix|tcp)://.+$")] = "unix:///run/docker.sock"
     socket: Annotated[str, StringConstraints(pattern=r"^/.{1,100}$")] = "/run/containet/helper.sock"
+    plugin: Annotated[str, StringConstraints(pattern=r"^/.{1,100}$")] = "/run/docker/plugins/containet.sock"
     dpid: Annotated[int, Field(gt=0, lt=1 << 64)] = 0
 
     @property

@@ -23,7 +23,11 @@ NETNS = "netns:"  # what a container's name begins with if it is a namespace tha
 NAMESPACES = Path("/run/netns")
 TIMEOUT_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
-EVENTS = {"type": ["container", "network"], "event": ["start", "die", "destroy", "rename", "connect", "disconnect"]}
+EVENTS = {
+    "type": ["container", "network"],
+    "event": ["start", "die", "destroy", "rename", "connect", "disconnect", "create", "remove"],
+}
+DRIVER = "containet"  # of the networks that are ours to drive
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Attachment:
     network: str  # its id
     mac: str
     address: IPv4Interface
+    endpoint: str = ""  # Docker's id of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Container:
     netns: str | None  # path of its network namespace; None if it does not run
     labels: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    sandbox: str | None = None  # path of the namespace that it will live in, when it is about to start
 
 
 class Docker:
@@ -105,8 +111,24 @@ class Docker:
             for net in networks
         }
 
-    def watch(self, on_connect: Callable[[], None], on_event: Callable[[str], None]) -> None:
+    def driven(self) -> Mapping[str, str]:
+        """What the networks are called that are ours to drive, by id; DockerAwayError."""
+        networks: Sequence[Mapping[str, Any]] = (
+            self._ask(lambda client: client.networks(filters={"driver": DRIVER})) or ()
+        )
+        return {net["Id"]: net["Name"] for net in networks}
+
+    def endpoints_of(self, network: str) -> frozenset[str]:
+        """The ids of all endpoints that Docker has on this network; DockerAwayError."""
+        said = self._ask(lambda client: client.inspect_network(network)) or {}
+        return frozenset(each["EndpointID"] for each in (said.get("Containers") or {}).values())
+
+    def watch(
+        self, on_connect: Callable[[], None], on_event: Callable[[str], None], on_network: Callable[[], None]
+    ) -> None:
         """Call `on_connect` whenever the engine is there anew, `on_event` with a container's id when it changed.
+
+        `on_network` when a network of ours came or went.
 
         First the stream is opened, then all is looked at, then the stream is read: nothing falls between. Ends after
         `close`.
@@ -120,6 +142,8 @@ class Docker:
                 for event in events:
                     if container := _concerned(event):
                         on_event(container)
+                    elif _is_of_our_network(event):
+                        on_network()
                 self._gone("the engine ended the stream of events")
             except (DockerAwayError, DockerException, requests.RequestException, OSError) as error:
                 self._gone(str(error))
@@ -184,10 +208,16 @@ def _container(said: Mapping[str, Any]) -> Container:
         netns=f"/proc/{state['Pid']}/ns/net" if state.get("Running") and state.get("Pid") else None,
         labels=(said.get("Config") or {}).get("Labels") or {},
         attachments=tuple(
-            Attachment(net["NetworkID"], net["MacAddress"], IPv4Interface(f"{net['IPAddress']}/{net['IPPrefixLen']}"))
+            Attachment(
+                net["NetworkID"],
+                net["MacAddress"],
+                IPv4Interface(f"{net['IPAddress']}/{net['IPPrefixLen']}"),
+                net.get("EndpointID") or "",
+            )
             for net in networks.values()
             if net.get("IPAddress") and net.get("MacAddress")
         ),
+        sandbox=(said.get("NetworkSettings") or {}).get("SandboxKey") or None,
     )
 
 
@@ -196,3 +226,8 @@ def _concerned(event: Mapping[str, Any]) -> str | None:
     actor = event.get("Actor") or {}
     found = actor.get("ID") if event.get("Type") == "container" else (actor.get("Attributes") or {}).get("container")
     return str(found) if found else None
+
+
+def _is_of_our_network(event: Mapping[str, Any]) -> bool:
+    """Whether it is about a network that we drive itself."""
+    return event.get("Type") == "network" and (event["Actor"].get("Attributes") or {}).get("type") == DRIVER

@@ -36,6 +36,11 @@ class Keeper:
         """Every container that has a record or a port here, and those that Docker has on joined bridges."""
         concerned = {key.container for key in self._host.endpoints.records()}
         concerned |= set(self._host.endpoints.unsettled(devices()))
+        concerned |= set(self._host.driven.containers())
+        if self._host.driven.networks():
+            self._guarded(self.look_at_networks)()
+        if self._host.driven.unknown():
+            concerned |= set(self._running())
         if self._host.joins.records():
             try:
                 self._bridges = self._docker.bridges()
@@ -43,6 +48,13 @@ class Keeper:
             except DockerAwayError:
                 log.debug("Docker is away: its containers are looked at when it is there")
         self.look_at(concerned)
+
+    def look_at_networks(self) -> None:
+        """What Docker calls its networks that are ours to drive, and whether it has them still."""
+        called = self._docker.driven()
+        with self._host.alone():
+            self._host.driven.see_networks(called)
+        self._channel.mark_changes()
 
     def look_at(self, containers: Iterable[str]) -> None:
         """How these are now is how it is here, and what the controller is told."""
@@ -76,10 +88,14 @@ class Keeper:
     def _watch(self) -> None:
         def came(container: str) -> None:
             known = container in {key.container for key in self._host.endpoints.records()}
-            if known or self._host.joins.records():
+            if known or self._host.joins.records() or self._host.driven.networks():
                 self.look_at([container])
 
-        self._docker.watch(self._guarded(self.look_at_all), lambda container: self._guarded(lambda: came(container))())
+        self._docker.watch(
+            self._guarded(self.look_at_all),
+            lambda container: self._guarded(lambda: came(container))(),
+            self._guarded(self.look_at_networks),
+        )
 
     def _sweep_for_ever(self) -> None:
         pause = threading.Event()
@@ -101,7 +117,29 @@ class Keeper:
         self._host.remind_neighbours()
         concerned = set(self._host.endpoints.unsettled(devices())) | set(self._again)
         concerned |= {key.container for key in self._host.endpoints.records() if key.container.startswith(NETNS)}
+        self._forget_stale()
+        if self._host.driven.unknown():
+            concerned |= set(self._running())
         self.look_at(concerned)
+
+    def _forget_stale(self) -> None:
+        """Endpoints that Docker has deleted while nobody listened, and their addresses."""
+        for name in self._host.driven.stale(devices()):
+            record = self._host.driven.records()[name]
+            try:
+                gone = name not in self._docker.endpoints_of(record.network)
+            except DockerAwayError:
+                return
+            if gone:
+                log.info("Docker has no endpoint %.12s any more: its record goes", name)
+                with self._host.alone():
+                    self._host.driven.delete(name)
+
+    def _running(self) -> tuple[str, ...]:
+        try:
+            return self._docker.running()
+        except DockerAwayError:
+            return ()
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
         """The same, but what it raises is logged: the next event, or the next sweep, tries again."""

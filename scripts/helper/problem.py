@@ -23,3 +23,7 @@ class RefusedError(Exception):
         slug = str(said.get("type", "refused")).removeprefix(URN)
         detail = said.get("detail") or said.get("title") or f"The controller refused with HTTP {status}."
         return cls(status, slug, str(detail), **{key: value for key, value in more.items() if key.isidentifier()})
+
+
+class AwayError(Exception):
+    """The controller does not answer, or not sensibly, in words."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from app.desk import RefusedError
 from app.policy import Assignment, Match, Policy
 from app.registry import Registry
 from app.store.sqlite import SqliteStore
-from app.wire import EndpointReport
+from app.wire import EndpointReport, NetworkReport
 from flows.model import EndpointKey, Tunnel
 from flows.transition import same
 from tests.app.test_registry import host, report
@@ -75,6 +76,21 @@ def heads(assign: list[Assignment], registry: Registry) -> None:
     registry.put_first(assign)
 
 
+def docker(name: str, nets: list[NetworkReport], registry: Registry) -> None:
+    if name in registry.hosts:
+        registry.networks_up(name, list({net.vlan: net for net in nets}.values()))
+
+
+declarations = st.builds(
+    NetworkReport,
+    vlan=st.sampled_from((10, 11)),
+    vni=st.sampled_from((None, 4010, 12)),
+    subnet=st.sampled_from((IPv4Network("172.15.42.0/24"), IPv4Network("10.0.0.0/24"))),
+    gateway=st.sampled_from((None, IPv4Address("172.15.42.10"))),
+    name=st.sampled_from((None, "blue", "Proj_net")),
+).filter(lambda net: net.gateway is None or net.gateway in net.subnet)
+
+
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(partial, st.just(up), names, reports),
     st.builds(partial, st.just(down), names, st.integers(10, 13)),
@@ -82,6 +98,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(partial, st.just(tunnels), names, st.integers(1, 2)),
     st.builds(partial, st.just(forget), names),
     st.builds(partial, st.just(policy), networks, st.lists(assignments, max_size=2)),
+    st.builds(partial, st.just(docker), names, st.lists(declarations, max_size=2)),
     st.builds(partial, st.just(heads), st.lists(assignments, min_size=1, max_size=2)),
 )
 
@@ -101,7 +118,7 @@ def test_a_restart_at_any_moment_changes_nothing(taken: list[Step]) -> None:
 
         assert same(fresh, told)
         assert (fresh.members, fresh.local, fresh.generation) == (told.members, told.local, told.generation)
-        assert again.rules.policy == registry.rules.policy
+        assert (again.rules.policy, again.rules.networks) == (registry.rules.policy, registry.rules.networks)
         assert list(again.reports.items()) == list(registry.reports.items())
         assert again.arrangement.refused.keys() == registry.arrangement.refused.keys()
         assert again.ids.things == registry.ids.things

@@ -108,7 +108,7 @@ class Endpoints:
                 self._vswitch.write_record(*said)
             else:
                 ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
-                self._ports[key] = PortState(host_end, ofport, str(key), None, None, None)
+                self._ports[key] = PortState(host_end, ofport, endpoint=str(key))
             undo.pop_all()
         self._netns[key] = netns
 

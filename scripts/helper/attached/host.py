@@ -11,12 +11,26 @@ from contextlib import contextmanager
 from hashlib import sha256
 from ipaddress import IPv4Network
 
-from app.wire import EndpointDown, EndpointReport, EndpointUp, GatewayWant, HostUp, Rates, TunnelPeer, TunnelsUp
+from app.wire import (
+    EndpointDown,
+    EndpointReport,
+    EndpointUp,
+    GatewayWant,
+    HostUp,
+    Lease,
+    NetworkReport,
+    NetworksUp,
+    Rates,
+    TunnelPeer,
+    TunnelsUp,
+)
 from flows.model import Tunnel
 from flows.table import Table
+from scripts.helper.attached.driven import Driven
 from scripts.helper.attached.endpoints import Endpoints, devices, is_host_end
 from scripts.helper.attached.gateways import Gateways, gateway_key
 from scripts.helper.attached.joins import Joins
+from scripts.helper.attached.pools import Pools
 from scripts.helper.attached.way import Way
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
@@ -29,6 +43,7 @@ from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.problem import RefusedError
 
 TUNNELS = Key("tunnels", "")  # stands for all tunnel ports where an endpoint's key is asked for
+NETWORKS = Key("networks", "")  # likewise for Docker's networks
 OVERHEAD = max(tunnel.overhead for tunnel in Tunnel)  # bytes, where nobody said yet which tunnels there are
 
 log = logging.getLogger(__name__)
@@ -41,6 +56,7 @@ class Host:
         self.config, self.vswitch = config, vswitch
         self._lock = threading.RLock()
         self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
+        self.driven, self.pools = Driven(vswitch), Pools(vswitch)
         self._neighbours = Neighbours(config.vtep)
         self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
         self._nat = Nat()
@@ -105,6 +121,7 @@ class Host:
 
     def everything(self) -> HostUp:
         """All that this host has."""
+        leases = self.pools.leases()  # waits for what is being asked, so not with the lock
         with self._lock:
             return HostUp(
                 dpid=self.config.dpid,
@@ -112,13 +129,17 @@ class Host:
                 underlay_mtu=plumb.underlay(self.config.vtep).mtu,
                 tunnels=self.tunnels(),
                 endpoints=tuple(self.reports().values()),
+                networks=self.driven.network_reports(),
+                leases=leases,
             )
 
-    def event(self, subject: Key) -> EndpointUp | EndpointDown | TunnelsUp:
-        """How it is with this endpoint (or TUNNELS) now."""
+    def event(self, subject: Key) -> EndpointUp | EndpointDown | TunnelsUp | NetworksUp:
+        """How it is with this endpoint (or TUNNELS, or NETWORKS) now."""
         with self._lock:
             if subject == TUNNELS:
                 return TunnelsUp(tunnels=self.tunnels())
+            if subject == NETWORKS:
+                return NetworksUp(networks=self.driven.network_reports())
             report = self._report(subject)
         if report is None:
             return EndpointDown(container=subject.container, interface=subject.interface)
@@ -134,6 +155,7 @@ class Host:
                 *self.endpoints.reports(joined, self.joins.records(), present),
                 *self.joins.reports(joined),
                 *self.gateways.reports(ports, present),
+                *self.driven.reports(ports, present),
             ]
         return {Key(report.container, report.interface): report for report in found}
 
@@ -147,6 +169,14 @@ class Host:
         """The tunnel ports, by peer."""
         ports = self.vswitch.ports().values()
         return {port.peer: port.ofport for port in ports if port.peer and port.ofport is not None and not port.error}
+
+    def networks(self) -> tuple[NetworkReport, ...]:
+        """Docker's networks here that are ours to drive."""
+        return self.driven.network_reports()
+
+    def note_clashes(self, leases: Sequence[Lease]) -> None:
+        """Another host hands out these addresses too."""
+        self.pools.note_clashes(leases)
 
     # What the controller wants
 
@@ -179,12 +209,14 @@ class Host:
             self._mtu = mtu
             self.endpoints.set_mtu(mtu)
             self.joins.set_mtu(mtu)
+            self.driven.set_mtu(mtu)
 
     def shape(self, key: Key, rates: Rates) -> None:
         """Hold the endpoint to these rates; one that is not here (any more) has nothing to be held."""
         with self._lock:
-            if not self.endpoints.shape(key, rates):
-                self.joins.shape(key, rates)
+            for kind in (self.endpoints, self.driven, self.joins):
+                if kind.shape(key, rates):
+                    return
 
     def set_nat(self) -> None:
         """All whose subnets go out through here, and no others."""
@@ -265,6 +297,8 @@ class Host:
             for key, record in self.endpoints.records().items():
                 if key.container == container:
                     self._settle(key, record, found)
+            if found is not None:
+                self.driven.note(found, self.inner_mtu())
             if found is None or found.netns is None:
                 self.joins.drop(container)
             elif found.attachments and self.joins.records():
@@ -304,7 +338,10 @@ class Host:
             for port in self.endpoints.look(ports):
                 log.info("The port %s (%s) belongs to nothing: removed", port.name, port.endpoint)
                 self.endpoints.remove(port)
-            used = {*self.endpoints.host_ends(), *(port.name for port in ports if port.join)}
+            for port in self.driven.strays(ports):
+                log.info("The port %s is of an endpoint that Docker has no more: removed", port.name)
+                self.endpoints.remove(port)
+            used = {*self.endpoints.host_ends(), *self.driven.host_ends(), *(port.name for port in ports if port.join)}
             for name in devices():
                 if is_host_end(name) and name not in used:
                     log.info("The device %s is used by nobody: removed", name)

@@ -11,7 +11,7 @@ import urllib3
 from pydantic import BaseModel
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 
-from scripts.helper.problem import RefusedError
+from scripts.helper.problem import AwayError, RefusedError
 
 CONNECT_S = 2.0
 ANSWER_S = 6.0  # a change is answered after 2 s at the latest; a controller that is slower than this is away
@@ -20,10 +20,6 @@ LARGEST_ANSWER = 4 << 20  # bytes
 CONNECTIONS = 12
 TOO_EARLY = (502, 503, 504)
 STALE = "stale-session"
-
-
-class AwayError(Exception):
-    """The controller does not answer, or not sensibly, in words."""
 
 
 class StaleSessionError(Exception):

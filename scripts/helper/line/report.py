@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -24,24 +24,30 @@ from app.wire import (
     EndpointReport,
     EndpointUp,
     HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
+    NetworksUp,
     Outcome,
+    Release,
     TunnelsUp,
     Want,
     Welcome,
 )
-from scripts.helper.attached.host import TUNNELS
-from scripts.helper.line.controller import AwayError, Controller, StaleSessionError
+from scripts.helper.attached.host import NETWORKS, TUNNELS
+from scripts.helper.line.controller import Controller, StaleSessionError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import Key
 from scripts.helper.ovs.vswitch import VswitchError
-from scripts.helper.problem import RefusedError
+from scripts.helper.problem import AwayError, RefusedError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 STEADY_S = 5.0  # a session that lasted so long was a good one: begin again with the first pause
 TELLERS = 4  # threads that tell what changed: one answer may take 2 s while a host is away
 RETELL_S = 1.0
 
-Said = EndpointReport | dict[str, int] | None
+Told = EndpointUp | EndpointDown | TunnelsUp | NetworksUp
+Said = EndpointReport | dict[str, int] | tuple[NetworkReport, ...] | None
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +57,15 @@ class Source(Protocol):
 
     def everything(self) -> HostUp: ...
 
-    def event(self, subject: Key) -> EndpointUp | EndpointDown | TunnelsUp: ...
+    def event(self, subject: Key) -> Told: ...
 
     def reports(self) -> dict[Key, EndpointReport]: ...
 
     def tunnels(self) -> dict[str, int]: ...
+
+    def networks(self) -> tuple[NetworkReport, ...]: ...
+
+    def note_clashes(self, leases: Sequence[Lease]) -> None: ...
 
 
 class Channel:
@@ -91,6 +101,33 @@ class Channel:
         """Whether there is a session."""
         return self._session is not None
 
+    def admit_network(self, network: NetworkReport) -> None:
+        """Whether this network may be; RefusedError, or AwayError."""
+        self._controller.ask("POST", f"{self._path}/networks", network)
+
+    def lease(self, ask: LeaseAsk) -> Lease:
+        """Addresses that this host may hand out; RefusedError, or AwayError."""
+        session = self._session
+        if session is None:
+            raise AwayError(self.why)
+        try:
+            answer = self._controller.ask("POST", f"{self._path}/leases?session={session}", ask)
+            return Lease.model_validate_json(answer)
+        except StaleSessionError as error:
+            self._lost(session, str(error))
+            raise AwayError(str(error)) from error
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """Give addresses back; AwayError."""
+        session = self._session
+        if session is None:
+            raise AwayError(self.why)
+        try:
+            self._controller.ask("POST", f"{self._path}/releases?session={session}", Release(leases=tuple(leases)))
+        except StaleSessionError as error:
+            self._lost(session, str(error))
+            raise AwayError(str(error)) from error
+
     def admit(self, ask: Ask) -> Admission:
         """Whether this endpoint may be; RefusedError, or AwayError."""
         admission = Admission.model_validate_json(self._controller.ask("POST", f"{self._path}/admit", ask))
@@ -107,7 +144,11 @@ class Channel:
     def mark_changes(self) -> None:
         """Compare all that is here with what was told, and mark what differs."""
         if self.connected:
-            now: dict[Key, Said] = {**self._source.reports(), TUNNELS: self._source.tunnels()}
+            now: dict[Key, Said] = {
+                **self._source.reports(),
+                TUNNELS: self._source.tunnels(),
+                NETWORKS: self._source.networks(),
+            }
             with self._changed:
                 told = dict(self._told)
             self.mark(*(key for key in now.keys() | told.keys() if now.get(key) != told.get(key)))
@@ -180,7 +221,7 @@ class Channel:
         self._note(session, subject, event, None)
         return outcome
 
-    def _note(self, session: int, subject: Key, event: EndpointUp | EndpointDown | TunnelsUp, why: str | None) -> None:
+    def _note(self, session: int, subject: Key, event: Told, why: str | None) -> None:
         with self._changed:
             self._told.pop(subject, None)
             refused = self.refused.pop(subject, None)
@@ -189,7 +230,7 @@ class Channel:
                     log.error("The controller refuses %s: %s", subject.brief, why)
                 self.refused[subject] = why
             elif not isinstance(event, EndpointDown):
-                self._told[subject] = event.endpoint if isinstance(event, EndpointUp) else dict(event.tunnels)
+                self._told[subject] = _said(event)
             if session != self._session:  # the new session may have begun with how it was before
                 self._dirty[subject] = 0.0
             self._changed.notify_all()
@@ -269,10 +310,11 @@ class Channel:
 
     def _begun(self, welcome: Welcome, everything: HostUp) -> None:
         self._on_session(welcome.session)
+        self._source.note_clashes(welcome.clashing)
         with self._changed:
             self.refused = {Key.parse(name): why for name, why in welcome.refused.items()}
             said = {Key(report.container, report.interface): report for report in everything.endpoints}
-            self._told = {TUNNELS: dict(everything.tunnels)}
+            self._told = {TUNNELS: dict(everything.tunnels), NETWORKS: everything.networks}
             self._told |= {key: report for key, report in said.items() if key not in self.refused}
             self._session, self.why = welcome.session, ""
             self._changed.notify_all()
@@ -290,3 +332,13 @@ class Channel:
                 log.warning("No controller: %s Trying on.", why)
             self._session, self.why = None, why
             self._changed.notify_all()
+
+
+def _said(event: EndpointUp | TunnelsUp | NetworksUp) -> Said:
+    match event:
+        case EndpointUp(endpoint=report):
+            return report
+        case TunnelsUp(tunnels=tunnels):
+            return dict(tunnels)
+        case NetworksUp(networks=networks):
+            return networks

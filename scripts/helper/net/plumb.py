@@ -31,6 +31,7 @@ __all__ = [
     "underlay",
     "unplug",
     "veth",
+    "veth_to_give",
 ]
 
 
@@ -184,6 +185,20 @@ def veth(a: str, b: str, mtu: int) -> None:
         for end in (a, b):
             links.transmit_checksums_off(end)
             links.up_for_the_bridge_only(ipr, end)
+        undo.pop_all()
+
+
+def veth_to_give(outer: str, inner: str, mac: Mac, mtu: int) -> None:
+    """A pair whose inner end somebody else moves into a container, and brings up there; `mtu` in bytes.
+
+    MAC, MTU and offloads go along with the move; nobody sets them afterwards.
+    """
+    with ExitStack() as undo, IPRoute() as ipr, in_words(f"Making “{inner}” with MTU {mtu} for a container failed"):
+        ipr.link("add", ifname=outer, kind="veth", mtu=mtu, peer={"ifname": inner, "address": str(mac), "mtu": mtu})
+        undo.callback(unplug, outer)
+        links.transmit_checksums_off(inner)
+        links.transmit_checksums_off(outer)
+        links.up_for_the_bridge_only(ipr, outer)
         undo.pop_all()
 
 

@@ -5,6 +5,9 @@
 | `endpoint/<container>/<ifname>`  | `EndpointRecord`  | the container is removed or disconnected      |
 | `join/<bridge>`                  | `JoinRecord`      | `leave-bridge`                                |
 | `gateway/<vlan>`                 | `GatewayRecord`   | the controller wants it no more               |
+| `network/<id>`                   | `NetworkRecord`   | Docker's network of this id is removed        |
+| `driven/<id>`                    | `DrivenRecord`    | Docker's endpoint of this id is deleted       |
+| `pool/<id>`                      | `PoolRecord`      | Docker releases the pool                      |
 
 A record that cannot be read (somebody edited it) is passed over and logged; it is never a reason to stop.
 """
@@ -17,9 +20,10 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from app.wire import Kbps, MacText, Vlan, Wire
+from app.wire import Kbps, MacText, Rates, Vlan, Wire
 
 ENDPOINT, JOIN, GATEWAY = "endpoint/", "join/", "gateway/"
+NETWORK, DRIVEN, POOL = "network/", "driven/", "pool/"
 LABELS, LABEL_KEY, LABEL_VALUE = 64, 128, 255  # how many, and characters of each: longer ones no policy can match
 
 log = logging.getLogger(__name__)
@@ -88,6 +92,56 @@ class GatewayRecord(Record):
     mtu: int  # bytes
 
 
+class NetworkRecord(Record):
+    """A network that Docker has on this host, and that we drive. Rates and `mtu` are for those who say none."""
+
+    vlan: Vlan
+    vni: int | None = None
+    subnet: IPv4Network
+    gateway: IPv4Address | None = None
+    mtu: int | None = None  # bytes
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+    name: str | None = None  # as soon as it is known
+
+
+class DrivenRecord(Record):
+    """An endpoint that Docker's engine made. What it belongs to is known a little later."""
+
+    network: str  # Docker's id
+    address: IPv4Interface
+    mac: MacText
+    up_kbps: Kbps | None = None
+    down_kbps: Kbps | None = None
+    veth: str | None = None  # the host end, once it is joined
+    container: str | None = None
+    interface: str | None = None
+    name: str | None = None
+    labels: dict[str, str] = {}
+
+    @property
+    def key(self) -> Key | None:
+        """Which endpoint this is, if it is known."""
+        return Key(self.container, self.interface) if self.container and self.interface else None
+
+    @property
+    def rates(self) -> Rates:
+        """What was said when it was made."""
+        return Rates(up_kbps=self.up_kbps, down_kbps=self.down_kbps)
+
+
+class PoolRecord(Record):
+    """Addresses that Docker's containers here get: the blocks that the controller leased, and what is in use."""
+
+    subnet: IPv4Network
+    vlan: Vlan | None = None  # tells two pools of one subnet apart
+    gateway: IPv4Address | None = None
+    blocks: tuple[IPv4Network, ...] = ()
+    leaving: tuple[IPv4Network, ...] = ()  # blocks that the controller is to have back
+    closed: bool = False  # Docker has released it: it is there only until that is so
+    used: tuple[IPv4Address, ...] = ()
+
+
 R = TypeVar("R", bound=Record)
 
 
@@ -111,6 +165,21 @@ def join_records(kept: Records) -> dict[str, JoinRecord]:
 def gateway_records(kept: Records) -> dict[int, GatewayRecord]:
     """The gateways here, by vlan."""
     return {int(name): record for name, record in _read(kept, GATEWAY, GatewayRecord) if name.isdigit()}
+
+
+def network_records(kept: Records) -> dict[str, NetworkRecord]:
+    """Docker's networks that we drive, by its id."""
+    return dict(_read(kept, NETWORK, NetworkRecord))
+
+
+def driven_records(kept: Records) -> dict[str, DrivenRecord]:
+    """Docker's endpoints on these, by its id."""
+    return dict(_read(kept, DRIVEN, DrivenRecord))
+
+
+def pool_records(kept: Records) -> dict[str, PoolRecord]:
+    """The pools, by the id that Docker was told."""
+    return dict(_read(kept, POOL, PoolRecord))
 
 
 def bounded_labels(labels: Mapping[str, str]) -> dict[str, str]:

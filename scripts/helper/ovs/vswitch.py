@@ -20,7 +20,8 @@ from scripts.helper.ovs.plan import OURS, BridgePlan, PortPlan, found
 
 __all__ = ["PortState", "Vswitch", "VswitchError"]
 
-ENDPOINT, PEER, JOIN = OURS + "endpoint", OURS + "peer", OURS + "join"  # keys of Port.external_ids
+# keys of Port.external_ids
+ENDPOINT, PEER, JOIN, DRIVEN = OURS + "endpoint", OURS + "peer", OURS + "join", OURS + "driven"
 
 COLUMNS = {
     "Open_vSwitch": ("bridges",),
@@ -42,10 +43,11 @@ class PortState:
 
     name: str
     ofport: int | None
-    endpoint: str | None  # <container>/<ifname>
-    peer: str | None  # the host that the tunnel leads to
-    join: str | None  # the Linux bridge that it joins
-    error: str | None  # why it has no ofport
+    endpoint: str | None = None  # <container>/<ifname>
+    peer: str | None = None  # the host that the tunnel leads to
+    join: str | None = None  # the Linux bridge that it joins
+    driven: str | None = None  # the id of Docker's endpoint
+    error: str | None = None  # why it has no ofport
 
 
 class Vswitch:
@@ -100,7 +102,14 @@ class Vswitch:
 
     def add_endpoint_port(self, name: str, endpoint: str, record: tuple[str, str] | None) -> int:
         """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing."""
-        plan = PortPlan(name, {ENDPOINT: endpoint}, shaped=True)
+        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True), record)
+
+    def add_driven_port(self, name: str, endpoint: str, record: tuple[str, str]) -> int:
+        """The same for Docker's endpoint of this id."""
+        return self._add(PortPlan(name, {DRIVEN: endpoint}, shaped=True), record)
+
+    def _add(self, plan: PortPlan, record: tuple[str, str] | None) -> int:
+        name = plan.name
 
         def work(txn: Any) -> None:
             plan.write(self._db, txn, self._bridge())
@@ -247,5 +256,6 @@ def _state(port: Any) -> PortState:
         endpoint=ids.get(ENDPOINT),
         peer=ids.get(PEER),
         join=ids.get(JOIN),
+        driven=ids.get(DRIVEN),
         error=device.error[0] if device.error else None,
     )

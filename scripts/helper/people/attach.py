@@ -17,7 +17,6 @@ from flows.model import DEFAULT_VLAN, Mac
 from flows.rate import format_rate
 from scripts.helper.attached.host import Host
 from scripts.helper.containers import Container, Docker
-from scripts.helper.line.controller import AwayError
 from scripts.helper.line.report import Channel
 from scripts.helper.net import plumb
 from scripts.helper.ovs.record import EndpointRecord, Key, bounded_labels
@@ -31,7 +30,7 @@ from scripts.helper.people.checks import (
     refuse_without_prefix,
     vlan_behind,
 )
-from scripts.helper.problem import RefusedError
+from scripts.helper.problem import AwayError, RefusedError
 
 SESSION_S = 2.0  # how long to wait for a session with a controller that answers
 LOOK_S = 0.2  # between two looks whether somebody connected what is waited for

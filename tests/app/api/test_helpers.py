@@ -17,7 +17,7 @@ ASK = {"container": "c1", "interface": "eth0", "name": "new", "address": "172.15
 
 
 def test_a_session(client: TestClient, twin: Twin) -> None:
-    assert client.simulate_put("/v1/hosts/h3", json=H3).json == {"session": 1, "refused": {}}
+    assert client.simulate_put("/v1/hosts/h3", json=H3).json == {"session": 1, "refused": {}, "clashing": []}
 
     stream = client.simulate_get("/v1/hosts/h3/wants?session=1")
     assert stream.headers["content-type"] == "application/jsonl"
@@ -152,3 +152,17 @@ def test_streams_have_a_bound_and_give_their_place_back(twin: Twin) -> None:
         assert client.simulate_get("/v1/hosts/h1/wants?session=9").status_code == 409
     full = TestClient(make_app(desk(twin), streams=0)).simulate_get("/v1/hosts/h1/wants?session=1")
     assert (full.status_code, full.json["type"]) == (503, "urn:containet:problem:too-many-streams")
+
+
+def test_networks_and_addresses_for_docker(client: TestClient, twin: Twin, refused: Refused) -> None:
+    network = {"vlan": 10, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"}
+
+    assert client.simulate_post("/v1/hosts/h1/networks", json=network).status_code == 204
+    leased = client.simulate_post("/v1/hosts/h1/leases?session=1", json={"subnet": "172.15.42.0/24"})
+
+    assert (leased.status_code, leased.json["block"]) == (200, "172.15.42.240/32")
+    back = client.simulate_post("/v1/hosts/h1/releases?session=1", json={"leases": [leased.json]})
+    assert (back.status_code, [str(lease.block) for lease in twin.released]) == (204, ["172.15.42.240/32"])
+    refused(409, "network-refused", "POST", "/v1/hosts/h1/networks", json=network | {"vlan": 4094})
+    refused(422, "invalid", "POST", "/v1/hosts/h1/networks", json=network | {"subnet": "172.15.42.1/24"})
+    refused(409, "stale-session", "POST", "/v1/hosts/h1/leases?session=9", json={"subnet": "172.15.42.0/24"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from types import MappingProxyType
 
 from app.desk import Change, Desk, EndpointView, Happening, HostView, Kind, LiveFlow, RefusedError
@@ -18,7 +18,11 @@ from app.wire import (
     EndpointUp,
     Event,
     HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
     Outcome,
+    Release,
     TunnelPeer,
     TunnelsUp,
     TunnelsWant,
@@ -48,6 +52,7 @@ class Twin:
     policy: Policy = field(default_factory=Policy)
     states: dict[str, HostState] = field(default_factory=dict)
     done_wants: list[Done] = field(default_factory=list)
+    released: list[Lease] = field(default_factory=list)
     generation: int = 0
     happened: Events = field(default_factory=Events)
 
@@ -179,6 +184,19 @@ class Twin:
         except ValueError as error:
             raise RefusedError(422, "bad-address", f"“{ask.address}” is not an address.") from error
         return Admission(address=address, network="default", vlan=ask.vlan or 1, mtu=1450, up_kbps=ask.up_kbps)
+
+    def admit_network(self, host: str, network: NetworkReport) -> None:
+        self._host(host)
+        if network.vlan == 4094:
+            raise RefusedError(409, "network-refused", "VLAN 4094 is taken.")
+
+    def lease(self, host: str, session: int, ask: LeaseAsk) -> Lease:
+        self._session(host, session)
+        return ask.lease(IPv4Network(ask.address or ask.subnet.network_address + 240))
+
+    def release(self, host: str, session: int, release: Release) -> None:
+        self._session(host, session)
+        self.released += release.leases
 
     def host_up(self, host: str, report: HostUp) -> Welcome:
         for name, state in self.states.items():

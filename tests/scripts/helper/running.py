@@ -29,7 +29,7 @@ class Running:
 
     def __post_init__(self) -> None:
         self.file = self.path / "helper.toml"
-        self.settings |= {"socket": f"{self.path}/helper.sock"}
+        self.settings |= {"socket": f"{self.path}/helper.sock", "plugin": f"{self.path}/plugin.sock"}
 
     def write(self) -> None:
         self.file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in self.settings.items()))

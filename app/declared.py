@@ -1,0 +1,68 @@
+"""Networks that hosts declare, beside those that the policy names: what `docker network create` said there.
+
+The same network on several hosts is one, joined by its vlan. Where the policy names it, that goes before, and the hosts
+fill in what it leaves out. Pure: one answer for a network that is asked for, and for all that are there.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from app.policy import NETWORK_NAME, NetworkRule, unnamed
+from app.wire import NetworkReport
+
+Networks = Mapping[str, NetworkRule]
+
+
+def declared(written: Networks, reports: Iterable[NetworkReport]) -> Networks:
+    """The policy's networks and those of the hosts, who came first going before; what clashes is left out."""
+    networks = dict(written)
+    for report in reports:
+        if objection(networks, report) is None:
+            name = _name(networks, report)
+            networks[name] = _rule(networks.get(name), report)
+    return networks
+
+
+def objection(networks: Networks, report: NetworkReport) -> str | None:
+    """Why this network cannot be beside these, in words for whoever typed `docker network create`; None if it can."""
+    rule = _rule(None, report)
+    for name, other in networks.items():
+        called = f"the network {name} (VLAN {other.vlan})"
+        if other.vlan == rule.vlan:
+            for what, theirs, ours in (
+                ("vni", other.segment, rule.segment if report.vni else other.segment),
+                ("subnet", other.subnet or rule.subnet, rule.subnet),
+                ("gateway", other.gateway or rule.gateway, rule.gateway or other.gateway),
+            ):
+                if theirs != ours:
+                    return f"{called} has the {what} {theirs}, not {ours}: say the same, or choose another VLAN"
+        elif other.segment == rule.segment:
+            return f"{called} has the vni {other.segment}: choose another one (-o vni=N)"
+        elif _both_routed(other, rule):
+            return (
+                f"{called} has the subnet {other.subnet}, which overlaps {rule.subnet}, and both have a gateway: a "
+                "host can route to one of them only; choose another --subnet, or -o gateway=none"
+            )
+    return None
+
+
+def _both_routed(one: NetworkRule, other: NetworkRule) -> bool:
+    subnets = one.gateway and one.subnet, other.gateway and other.subnet
+    return bool(subnets[0] and subnets[1] and subnets[0].overlaps(subnets[1]))
+
+
+def _name(networks: Networks, report: NetworkReport) -> str:
+    """What it is called: as it is known, as Docker calls it if nothing else is called so, by its vlan."""
+    known = next((name for name, rule in networks.items() if rule.vlan == report.vlan), None)
+    if known is not None:
+        return known
+    name = (report.name or "").lower()
+    free = name not in networks and not re.fullmatch(r"default|vlan\d+", name)
+    return name if free and re.fullmatch(NETWORK_NAME, name) else unnamed(report.vlan)
+
+
+def _rule(known: NetworkRule | None, report: NetworkReport) -> NetworkRule:
+    said = NetworkRule(vlan=report.vlan, vni=report.vni, subnet=report.subnet, gateway=report.gateway)
+    if known is None:
+        return said
+    return known.model_copy(update={"subnet": known.subnet or said.subnet, "gateway": known.gateway or said.gateway})

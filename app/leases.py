@@ -1,0 +1,158 @@
+"""Which host hands out which addresses of a pool: in blocks, so that containers start while the controller is away.
+
+A block is a /28, or an eighth of the pool if that is less. Blocks are taken from the upper end down, since people
+choose their own addresses from the lower end up; where no whole block is free it is a smaller one. No two overlap, and
+none holds an address that somebody has otherwise.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, summarize_address_range
+
+from app.desk import RefusedError
+from app.store import Store
+from app.wire import Lease, LeaseAsk, Pool
+
+LARGEST = 28  # prefix length of a block
+SHARE = 3  # bits: no block is more than an eighth of its pool
+
+InUse = Callable[[IPv4Network], Iterable[IPv4Address]]
+
+
+def block_prefix(pool: IPv4Network) -> int:
+    """The prefix length of a whole block of this pool."""
+    return min(max(LARGEST, pool.prefixlen + SHARE), 32)
+
+
+def free_block(pool: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+    """The largest block that nobody has anything of, at most a whole one, the highest of these; None if all is taken.
+
+    The price is that of what is taken, however large the pool is.
+    """
+    best: IPv4Network | None = None
+    for gap in _gaps(pool, taken):
+        for free in gap:
+            block = _highest_part(free, block_prefix(pool))
+            if best is None or (-block.prefixlen, block.network_address) > (-best.prefixlen, best.network_address):
+                best = block
+    return best
+
+
+def _gaps(pool: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[Iterable[IPv4Network]]:
+    start, end = int(pool.network_address), int(pool.broadcast_address)
+    for each in sorted({other for other in taken if other.overlaps(pool)}):
+        if int(each.network_address) > start:
+            yield _between(start, int(each.network_address) - 1)
+        start = max(start, int(each.broadcast_address) + 1)
+    if start <= end:
+        yield _between(start, end)
+
+
+def _between(first: int, last: int) -> Iterator[IPv4Network]:
+    return summarize_address_range(IPv4Address(first), IPv4Address(last))
+
+
+def _highest_part(free: IPv4Network, prefix: int) -> IPv4Network:
+    if free.prefixlen >= prefix:
+        return free
+    return IPv4Network((int(free.broadcast_address) >> (32 - prefix) << (32 - prefix), prefix))
+
+
+class Leases:
+    """All leases, over a store. `in_use`: the addresses of a network that endpoints have, whoever gave them."""
+
+    def __init__(self, store: Store, in_use: InUse) -> None:
+        self._store = store
+        self._in_use = in_use
+        self._held: dict[Pool, dict[IPv4Network, str]] = {}
+        for lease, host in store.leases():
+            self._held.setdefault(lease.of, {})[lease.block] = host
+
+    def grant(self, host: str, ask: LeaseAsk) -> Lease:
+        """A block for this host, or the one address that it asks for. RefusedError says why there is none.
+
+        What it was granted and does not know of, since an answer was lost, it is granted again.
+        """
+        held = self._held.get(ask.of, {})
+        forgotten = [block for block, holder in held.items() if holder == host and block not in ask.has]
+        if ask.address is not None:
+            return self._grant_one(host, ask, ask.address)
+        if forgotten:
+            return ask.lease(min(forgotten))
+        ends = (ask.subnet.network_address, ask.subnet.broadcast_address) if ask.subnet.prefixlen < 31 else ()
+        used = {*self._in_use(ask.subnet), *ends, *([ask.gateway] if ask.gateway else [])}
+        block = free_block(ask.subnet, [*held, *map(IPv4Network, used)])
+        if block is None:
+            raise RefusedError(
+                409,
+                "pool-exhausted",
+                f"all addresses of {ask.subnet} are in use or leased to hosts ({_shares(held)}): remove containers "
+                "there, or make the network anew with a larger --subnet",
+            )
+        return self._keep(host, ask.lease(block))
+
+    def tell(self, host: str, leases: Iterable[Lease]) -> tuple[Lease, ...]:
+        """All that this host has: others of it are free now. Those of it that another one has: it must not use them."""
+        said = set(leases)
+        for pool, held in self._held.items():
+            for block in [block for block, holder in held.items() if holder == host]:
+                if Lease(vlan=pool.vlan, subnet=pool.subnet, block=block) not in said:
+                    self._free(pool, block)
+        clashing = []
+        for lease in sorted(said, key=lambda lease: lease.block):
+            holders = {h for block, h in self._held.get(lease.of, {}).items() if block.overlaps(lease.block)}
+            if holders - {host}:
+                clashing.append(lease)
+            elif not holders:
+                self._keep(host, lease)
+        return tuple(clashing)
+
+    def release(self, host: str, leases: Iterable[Lease]) -> None:
+        """These are free again, as far as they are this host's."""
+        for lease in leases:
+            if self._held.get(lease.of, {}).get(lease.block) == host:
+                self._free(lease.of, lease.block)
+
+    def forget_host(self, host: str) -> None:
+        """It is gone for good, and all that it had is free."""
+        self.tell(host, ())
+
+    def refuse_others(self, host: str, address: IPv4Interface) -> None:
+        """RefusedError if another host may give this address to one of its containers at any moment."""
+        for pool, held in self._held.items():
+            if pool.subnet == address.network:
+                for block, holder in held.items():
+                    if address.ip in block and holder != host:
+                        raise _leased(address.ip, block, holder)
+
+    def _grant_one(self, host: str, ask: LeaseAsk, address: IPv4Address) -> Lease:
+        held = self._held.get(ask.of, {})
+        there = next(((block, holder) for block, holder in held.items() if address in block), None)
+        if there is not None and there[1] == host:
+            return ask.lease(there[0])
+        if there is not None:
+            raise _leased(address, *there)
+        if address in set(self._in_use(ask.subnet)):
+            raise RefusedError(409, "address-in-use", f"{address} is in use already: choose another one, or none")
+        return self._keep(host, ask.lease(IPv4Network(address)))
+
+    def _keep(self, host: str, lease: Lease) -> Lease:
+        self._store.keep_lease(lease, host)
+        self._held.setdefault(lease.of, {})[lease.block] = host
+        return lease
+
+    def _free(self, pool: Pool, block: IPv4Network) -> None:
+        self._store.forget_lease(Lease(vlan=pool.vlan, subnet=pool.subnet, block=block))
+        del self._held[pool][block]
+
+
+def _leased(address: IPv4Address, block: IPv4Network, holder: str) -> RefusedError:
+    return RefusedError(
+        409,
+        "address-leased",
+        f"{address} is among the addresses that {holder} hands out to Docker's containers ({block}): choose another",
+    )
+
+
+def _shares(held: Mapping[IPv4Network, str]) -> str:
+    hosts = {host: sum(b.num_addresses for b, h in held.items() if h == host) for host in sorted(set(held.values()))}
+    return ", ".join(f"{host}: {count}" for host, count in hosts.items()) or "none leased"

@@ -1,0 +1,276 @@
+"""The addresses that this host hands out to Docker's containers: pools, blocks leased by the controller, who has what.
+
+Answers come from here, so a container starts while the controller is away, as long as there is room in the blocks. A
+new block is asked for before the last one is full.
+
+Two locks: one for the records, held for a moment; and one for the line to the controller, so that what is being granted
+or given back is never missing where all that this host has is said. No answer to Docker waits for the second one, but
+for an address that only the controller can give.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Protocol
+
+from app.wire import Lease, LeaseAsk
+from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
+from scripts.helper.ovs.vswitch import Vswitch
+from scripts.helper.problem import AwayError, RefusedError
+
+FEW = 4  # free addresses: of less, another block is asked for
+
+
+class Lessor(Protocol):
+    """Who has the addresses. Both raise AwayError."""
+
+    def lease(self, ask: LeaseAsk) -> Lease:
+        """Some of them; RefusedError if there are none."""
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """These back."""
+
+
+log = logging.getLogger(__name__)
+
+
+class Pools:
+    """The pools of this host. Any thread may call."""
+
+    def __init__(self, vswitch: Vswitch) -> None:
+        self._vswitch = vswitch
+        self._controller: Lessor = _Nobody()
+        self._lock, self._line = threading.RLock(), threading.RLock()
+        self._asking: set[str] = set()
+        self._clashing: set[IPv4Network] = set()
+
+    def lease_from(self, controller: "Lessor") -> None:
+        """Whom to ask for more."""
+        self._controller = controller
+
+    def records(self) -> dict[str, PoolRecord]:
+        """All pools, by id."""
+        return pool_records(self._vswitch)
+
+    def request(self, subnet: IPv4Network, vlan: int | None) -> str:
+        """The id of the pool; the same for the same request."""
+        name = f"{subnet}" if vlan is None else f"{subnet}@{vlan}"
+        with self._lock:
+            record = self.records().get(name)
+            if record is None or record.closed:
+                self._write(name, PoolRecord(subnet=subnet, vlan=vlan, leaving=record.leaving if record else ()))
+        self._ask_ahead(name)
+        return name
+
+    def release_unused(self, subnet: IPv4Network, networks: Iterable[NetworkRecord]) -> None:
+        """The pools of this subnet that none of these networks uses any more go back, whole.
+
+        Two networks with one subnet share a pool, and the engine releases it for each of them.
+        """
+        vlans = {network.vlan for network in networks if network.subnet == subnet}
+        with self._lock:
+            for name, record in self.records().items():
+                if record.subnet == subnet and not (vlans if record.vlan is None else record.vlan in vlans):
+                    leaving = (*record.leaving, *record.blocks)
+                    closed = {"closed": True, "leaving": leaving, "blocks": (), "used": ()}
+                    self._write(name, record.model_copy(update=closed))
+        self._give_back()
+
+    def set_gateway(self, name: str, address: IPv4Address | None) -> IPv4Interface:
+        """The address of the gateway, the same on all hosts: what was asked for, or the first of the pool."""
+        with self._lock:
+            record = self._known(name)
+            gateway = address or record.subnet.network_address + (1 if record.subnet.prefixlen < 31 else 0)
+            self._check(record, gateway)
+            self._write(name, record.model_copy(update={"gateway": gateway}))
+            return IPv4Interface((gateway, record.subnet.prefixlen))
+
+    def give(self, name: str, address: IPv4Address | None) -> IPv4Interface:
+        """An address that nobody has: this one if it is said. RefusedError says why not."""
+        found = self._take_this(name, address) if address else self._take_free(name) or self._take_more(name)
+        self._ask_ahead(name)
+        return IPv4Interface((found, self._known(name).subnet.prefixlen))
+
+    def take_back(self, name: str, address: IPv4Address) -> None:
+        """It is free again; a lease of one address alone goes back."""
+        alone = IPv4Network(address)
+        with self._lock:
+            record = self.records().get(name)
+            if record is None or address not in record.used:
+                return
+            after: dict[str, object] = {"used": tuple(other for other in record.used if other != address)}
+            if alone in record.blocks:
+                after["blocks"] = tuple(block for block in record.blocks if block != alone)
+                after["leaving"] = (*record.leaving, alone)
+            self._write(name, record.model_copy(update=after))
+        if alone in record.blocks:
+            self._give_back()
+
+    def leases(self) -> tuple[Lease, ...]:
+        """All that this host has, and keeps."""
+        with self._line:
+            return tuple(
+                Lease(vlan=record.vlan, subnet=record.subnet, block=block)
+                for record in self.records().values()
+                for block in record.blocks
+            )
+
+    def note_clashes(self, leases: Iterable[Lease]) -> None:
+        """The controller has heard all that this host has. Another one has these too: nothing more is given of them."""
+        for name, record in self.records().items():
+            self._left(name, record.leaving)
+        with self._lock:
+            self._clashing = {lease.block for lease in leases}
+        for block in self._clashing:
+            log.error("Another host hands out %s as well: nothing more is given of it here", block)
+
+    def refuse_given(self, address: IPv4Interface) -> None:
+        """RefusedError if a container of this host has this address, or may get it at any moment."""
+        for record in self.records().values():
+            if record.subnet == address.network and any(address.ip in block for block in record.blocks):
+                raise RefusedError(
+                    409,
+                    "address-leased",
+                    f"{address.ip} is among the addresses that this host hands out to Docker's containers: choose "
+                    "another one",
+                )
+
+    def _take_free(self, name: str) -> IPv4Address | None:
+        with self._lock:
+            record = self._known(name)
+            free = next(self._free(record), None)
+            if free is not None:
+                self._write(name, record.model_copy(update={"used": (*record.used, free)}))
+            return free
+
+    def _take_more(self, name: str) -> IPv4Address:
+        self._ask(name, None)
+        found = self._take_free(name)
+        if found is None:
+            raise RefusedError(409, "pool-exhausted", f"All addresses of {self._known(name).subnet} are in use.")
+        return found
+
+    def _take_this(self, name: str, address: IPv4Address) -> IPv4Address:
+        record = self._known(name)
+        self._check(record, address)
+        if address == record.gateway:
+            raise RefusedError(409, "address", f"{address} is the gateway of {record.subnet}: choose another one.")
+        if not any(address in block for block in record.blocks):
+            self._ask(name, address)
+        with self._lock:
+            record = self._known(name)
+            if address in record.used:
+                raise RefusedError(409, "address-in-use", f"{address} is in use on this host: choose another one.")
+            self._write(name, record.model_copy(update={"used": (*record.used, address)}))
+        return address
+
+    def _ask(self, name: str, address: IPv4Address | None) -> None:
+        with self._line:
+            record = self._known(name)
+            ask = LeaseAsk(
+                vlan=record.vlan,
+                subnet=record.subnet,
+                gateway=record.gateway,
+                address=address,
+                has=(*record.blocks, *record.leaving),
+            )
+            try:
+                lease = self._controller.lease(ask)
+            except AwayError as error:
+                raise _away(record, address, error) from error
+            with self._lock:
+                record = self._known(name)
+                if lease.block not in record.blocks:
+                    self._write(name, record.model_copy(update={"blocks": (*record.blocks, lease.block)}))
+
+    def _give_back(self) -> None:
+        """What leaves, to the controller; nobody waits for that. If it is away it hears of it when it is back."""
+        threading.Thread(target=self._give_back_apart, name="release", daemon=True).start()
+
+    def _give_back_apart(self) -> None:
+        with self._line:
+            for name, record in self.records().items():
+                leases = [Lease(vlan=record.vlan, subnet=record.subnet, block=block) for block in record.leaving]
+                try:
+                    if leases:
+                        self._controller.release(leases)
+                except (AwayError, RefusedError) as error:
+                    log.info("%s is given back later: %s", record.subnet, error)
+                else:
+                    self._left(name, record.leaving)
+
+    def _left(self, name: str, blocks: Sequence[IPv4Network]) -> None:
+        with self._lock:
+            record = self.records().get(name)
+            if record is not None:
+                leaving = tuple(block for block in record.leaving if block not in blocks)
+                if record.closed and not leaving:
+                    self._vswitch.remove_record(POOL + name)
+                elif leaving != record.leaving:
+                    self._write(name, record.model_copy(update={"leaving": leaving}))
+
+    def _ask_ahead(self, name: str) -> None:
+        """Have another block before the last one is full; nobody waits for that."""
+        with self._lock:
+            record = self.records().get(name)
+            if record is None or name in self._asking or sum(1 for _ in self._free(record)) >= FEW:
+                return
+            self._asking.add(name)
+        threading.Thread(target=self._ask_apart, args=(name,), name="lease", daemon=True).start()
+
+    def _ask_apart(self, name: str) -> None:
+        try:
+            self._ask(name, None)
+        except RefusedError as refusal:
+            log.info("No more addresses for now: %s", refusal)
+        finally:
+            with self._lock:
+                self._asking.discard(name)
+
+    def _free(self, record: PoolRecord) -> Iterator[IPv4Address]:
+        ends = _ends(record.subnet)
+        for block in record.blocks:
+            if block not in self._clashing:
+                yield from (a for a in block if a not in record.used and a != record.gateway and a not in ends)
+
+    def _check(self, record: PoolRecord, address: IPv4Address) -> None:
+        if address not in record.subnet:
+            raise RefusedError(422, "address", f"{address} is not inside {record.subnet}: choose one that is.")
+        if address in _ends(record.subnet):
+            raise RefusedError(
+                422, "address", f"{address} is the network or broadcast address of {record.subnet}: choose another one."
+            )
+
+    def _known(self, name: str) -> PoolRecord:
+        record = self.records().get(name)
+        if record is None or record.closed:
+            raise RefusedError(404, "unknown-pool", f"There is no pool “{name}” here: make the network anew.")
+        return record
+
+    def _write(self, name: str, record: PoolRecord) -> None:
+        self._vswitch.write_record(POOL + name, record.text())
+
+
+def _ends(subnet: IPv4Network) -> tuple[IPv4Address, ...]:
+    """The addresses that nobody can have; a /31 has none (RFC 3021)."""
+    return (subnet.network_address, subnet.broadcast_address) if subnet.prefixlen < 31 else ()
+
+
+def _away(record: PoolRecord, address: IPv4Address | None, error: AwayError) -> RefusedError:
+    left = ", ".join(map(str, record.blocks)) or "none"
+    lack = "are all in use" if address is None else f"do not hold {address}"
+    return RefusedError(
+        503,
+        "controller-away",
+        f"The controller is away, and the addresses that this host has of {record.subnet} ({left}) {lack}. Start it, "
+        f"then try again: {error}",
+    )
+
+
+class _Nobody:
+    def lease(self, ask: LeaseAsk) -> Lease:
+        raise AwayError(f"nobody is there yet to ask for {ask.subnet}")
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        raise AwayError(f"nobody is there yet to give {len(leases)} blocks back to")

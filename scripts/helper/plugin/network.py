@@ -1,0 +1,166 @@
+"""The network driver: what each of the engine's calls does here."""
+
+import logging
+from ipaddress import IPv4Interface
+from typing import Any
+
+from app.wire import Ask, NetworkReport
+from flows.model import Mac
+from scripts.helper.attached.host import NETWORKS, Host
+from scripts.helper.line.report import Channel
+from scripts.helper.ovs.record import DrivenRecord, NetworkRecord
+from scripts.helper.plugin import options
+from scripts.helper.plugin.said import CreateEndpoint, CreateNetwork, Nothing, OfEndpoint, OfNetwork
+from scripts.helper.problem import AwayError, RefusedError
+
+EMPTY: dict[str, Any] = {}
+
+log = logging.getLogger(__name__)
+
+
+class NetworkDriver:
+    """Answers the engine. Any thread may call."""
+
+    def __init__(self, host: Host, channel: Channel) -> None:
+        self._host, self._channel = host, channel
+
+    def capabilities(self, _: Nothing) -> dict[str, Any]:
+        """Each engine makes its own networks; what joins those of several hosts is the vlan."""
+        return {"Scope": "local", "ConnectivityScope": "global"}
+
+    def create_network(self, asked: CreateNetwork) -> dict[str, Any]:
+        """A network: refused in words if it cannot be, so that whoever typed it reads why."""
+        record = self._network(asked)
+        report = NetworkReport(
+            vlan=record.vlan, vni=record.vni, subnet=record.subnet, gateway=record.gateway, name=None
+        )
+        with self._host.alone():
+            for name, other in self._host.driven.networks().items():
+                if other.vlan == record.vlan and name != asked.network:
+                    raise RefusedError(
+                        409,
+                        "vlan-taken",
+                        f"VLAN {record.vlan} is the network {other.name or name[:12]} on this host already: use that "
+                        "one, or say another vlan",
+                    )
+        try:
+            self._channel.admit_network(report)
+        except AwayError as error:
+            log.warning("The controller could not be asked about VLAN %d: %s", record.vlan, error)
+        with self._host.alone():
+            self._host.driven.create_network(asked.network, record)
+        self._channel.mark(NETWORKS)
+        return EMPTY
+
+    def delete_network(self, asked: OfNetwork) -> dict[str, Any]:
+        """It is gone; one that is not known is gone already."""
+        with self._host.alone():
+            gone = self._host.driven.networks().get(asked.network)
+            self._host.driven.delete_network(asked.network)
+        if gone is not None:
+            self._host.pools.release_unused(gone.subnet, self._host.driven.networks().values())
+        self._channel.mark(NETWORKS)
+        return EMPTY
+
+    def create_endpoint(self, asked: CreateEndpoint) -> dict[str, Any]:
+        """An endpoint, with the address that IPAM gave; its MAC is ours to choose unless it is said."""
+        network = self._known(asked.network)
+        given = asked.interface
+        if given is None or given.address is None:
+            raise RefusedError(422, "address", "an endpoint on a containet network needs an IPv4 address")
+        said = options.known(asked.options, options.ENDPOINT)
+        mac = given.mac or str(Mac.of(given.address.ip))
+        up, down = options.kbps(said, "up"), options.kbps(said, "down")
+        record = DrivenRecord(
+            network=asked.network,
+            address=given.address,
+            mac=mac,
+            up_kbps=network.up_kbps if up is None else up,
+            down_kbps=network.down_kbps if down is None else down,
+        )
+        self._refuse_taken(asked.endpoint, network, given.address)
+        with self._host.alone():
+            self._host.driven.create(asked.endpoint, record)
+        return {"Interface": EMPTY if given.mac else {"MacAddress": mac}}
+
+    def info(self, asked: OfEndpoint) -> dict[str, Any]:
+        """What else there is to say of an endpoint."""
+        record = self._host.driven.records().get(asked.endpoint)
+        return {"Value": {"containet.mac": record.mac} if record else EMPTY}
+
+    def delete_endpoint(self, asked: OfEndpoint) -> dict[str, Any]:
+        """It is gone; likewise."""
+        with self._host.alone():
+            key = self._host.driven.delete(asked.endpoint)
+        if key is not None:
+            self._channel.mark(key)
+        return EMPTY
+
+    def join(self, asked: OfEndpoint) -> dict[str, Any]:
+        """Plug it: the engine moves the device into the container, which is in no segment until it is known."""
+        network = self._known(asked.network)
+        with self._host.alone():
+            if asked.endpoint not in self._host.driven.records():
+                raise RefusedError(404, "unknown-endpoint", "this endpoint is not known: start the container again")
+            mtu = self._host.inner_mtu()
+            device = self._host.driven.join(asked.endpoint, min(mtu, network.mtu or mtu))
+        return {
+            "InterfaceName": {"SrcName": device, "DstPrefix": "eth"},
+            "Gateway": str(network.gateway) if network.gateway else "",
+            "DisableGatewayService": network.gateway is None,
+        }
+
+    def leave(self, asked: OfEndpoint) -> dict[str, Any]:
+        """Unplug it."""
+        with self._host.alone():
+            key = self._host.driven.leave(asked.endpoint)
+        if key is not None:
+            self._channel.mark(key)
+        return EMPTY
+
+    def nothing(self, _: Nothing) -> dict[str, Any]:
+        """News that changes nothing here."""
+        return EMPTY
+
+    def _network(self, asked: CreateNetwork) -> NetworkRecord:
+        said = options.known(asked.said, options.NETWORK)
+        vlan = options.vlan(said)
+        if vlan is None:
+            raise RefusedError(422, "option", "which VLAN? Say it with -o vlan=N: that joins it with other hosts")
+        if not asked.ipv4 or len(asked.ipv4) != 1:
+            raise RefusedError(422, "subnet", "a containet network has one IPv4 subnet: say it with --subnet")
+        (ipam,) = asked.ipv4
+        routed = options.gateway(said) and not asked.internal
+        return NetworkRecord(
+            vlan=vlan,
+            vni=options.vni(said),
+            subnet=ipam.pool,
+            gateway=ipam.gateway.ip if routed and ipam.gateway else None,
+            mtu=options.mtu(said),
+            up_kbps=options.kbps(said, "up"),
+            down_kbps=options.kbps(said, "down"),
+        )
+
+    def _refuse_taken(self, endpoint: str, network: NetworkRecord, address: IPv4Interface) -> None:
+        """RefusedError if somebody has this address: here, or as far as the controller knows, on another host."""
+        driven = self._host.driven
+        for name, other in driven.records().items():
+            if name != endpoint and other.address.ip == address.ip and driven.networks().get(other.network) == network:
+                raise RefusedError(
+                    409, "address-in-use", f"{address.ip} is in use on this host by {other.name or name[:12]}"
+                )
+        if any(address.ip in block for pool in self._host.pools.records().values() for block in pool.blocks):
+            return  # it was leased to us
+        name = f"docker:{endpoint[:12]}"
+        try:
+            self._channel.admit(
+                Ask(container=name, interface="eth0", name=name, address=str(address), vlan=network.vlan)
+            )
+        except AwayError as error:
+            log.warning("The controller could not be asked about %s: %s", address, error)
+
+    def _known(self, name: str) -> NetworkRecord:
+        record = self._host.driven.networks().get(name)
+        if record is None:
+            raise RefusedError(404, "unknown-network", "this network is not known here: remove it, and make it anew")
+        return record

@@ -1,0 +1,146 @@
+"""No two hosts ever hand out one address, and an address that somebody has is in no block of another."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.desk import RefusedError
+from app.leases import Leases, block_prefix, free_block
+from app.store.sqlite import SqliteStore
+from app.wire import Lease, LeaseAsk
+
+POOL = IPv4Network("172.15.42.0/24")
+ASK = LeaseAsk(subnet=POOL)
+
+
+def leases(*in_use: str) -> Leases:
+    return Leases(SqliteStore(":memory:"), lambda _: map(IPv4Address, in_use))
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> IPv4Network:
+    pool = IPv4Network("10.0.0.0/26")
+    prefix = draw(st.integers(pool.prefixlen, 32))
+    address = int(pool.network_address) + draw(st.integers(0, pool.num_addresses - 1))
+    return IPv4Network((address, prefix), strict=False)
+
+
+@given(st.lists(parts(), max_size=12))
+def test_a_free_block_is_the_largest_and_highest_that_nobody_has_anything_of(taken: list[IPv4Network]) -> None:
+    pool = IPv4Network("10.0.0.0/26")
+    every = [
+        block
+        for prefix in range(block_prefix(pool), 33)
+        for block in sorted(pool.subnets(new_prefix=prefix), reverse=True)
+        if not any(block.overlaps(other) for other in taken)
+    ]
+
+    assert free_block(pool, taken) == next(iter(every), None)
+
+
+@pytest.mark.parametrize(
+    ("pool", "prefix"), [("10.0.0.0/8", 28), ("10.0.0.0/24", 28), ("10.0.0.0/28", 31), ("10.0.0.0/30", 32)]
+)
+def test_a_block_is_at_most_an_eighth(pool: str, prefix: int) -> None:
+    assert block_prefix(IPv4Network(pool)) == prefix
+
+
+@given(st.lists(st.tuples(st.sampled_from(("h1", "h2", "h3")), st.none() | st.integers(0, 63)), max_size=60))
+def test_leases_never_overlap_and_are_there_after_a_restart(asked: list[tuple[str, int | None]]) -> None:
+    pool, used = IPv4Network("10.0.0.0/26"), IPv4Address("10.0.0.9")
+    store = SqliteStore(":memory:")
+    granted: dict[IPv4Network, str] = {}
+    for host, number in asked:
+        there = Leases(store, lambda _: [used])
+        has = tuple(block for block, holder in granted.items() if holder == host)
+        try:
+            lease = there.grant(
+                host,
+                LeaseAsk(subnet=pool, has=has, address=None if number is None else pool[number], gateway=pool[1]),
+            )
+        except RefusedError:
+            continue
+        assert granted.get(lease.block, host) == host
+        granted[lease.block] = host
+        assert used not in lease.block
+        assert number is None or pool[number] in lease.block
+        assert number is not None or pool[1] not in lease.block
+    blocks = list(granted)
+    assert not any(one.overlaps(other) for n, one in enumerate(blocks) for other in blocks[:n])
+
+
+def test_what_was_granted_but_not_heard_of_is_granted_again() -> None:
+    there = leases()
+    first = there.grant("h1", ASK)
+
+    assert there.grant("h1", ASK) == first
+    assert there.grant("h1", LeaseAsk(subnet=POOL, has=(first.block,))) != first
+
+
+def test_an_address_of_another_host_is_refused_with_its_name() -> None:
+    there = leases("172.15.42.7")
+    block = there.grant("h1", ASK).block
+
+    with pytest.raises(RefusedError, match="hands out"):
+        there.grant("h2", LeaseAsk(subnet=POOL, address=block[3]))
+    with pytest.raises(RefusedError, match="h1 hands out"):
+        there.refuse_others("h2", IPv4Interface((block[3], 24)))
+    with pytest.raises(RefusedError, match="in use already"):
+        there.grant("h2", LeaseAsk(subnet=POOL, address=IPv4Address("172.15.42.7")))
+    there.refuse_others("h1", IPv4Interface((block[3], 24)))
+
+
+def test_an_exhausted_pool_says_who_has_it() -> None:
+    there, pool = leases(), IPv4Network("10.0.0.0/29")
+    has: tuple[IPv4Network, ...] = ()
+    for _ in range(6):
+        has = (*has, there.grant("h1", LeaseAsk(subnet=pool, has=has)).block)
+
+    with pytest.raises(RefusedError, match="h1: 6"):
+        there.grant("h2", LeaseAsk(subnet=pool))
+
+
+def test_what_a_host_does_not_name_any_more_is_free_and_what_two_have_is_told() -> None:
+    there = leases()
+    one, other = there.grant("h1", ASK), there.grant("h2", ASK)
+
+    assert there.tell("h1", [other]) == (other,)
+    assert there.grant("h3", ASK) == one
+
+
+def test_what_is_given_back_is_free_and_only_by_who_has_it() -> None:
+    there = leases()
+    lease = there.grant("h1", ASK)
+
+    there.release("h2", [lease])
+    assert there.grant("h2", ASK) != lease
+    there.release("h1", [lease, lease])
+    assert there.grant("h3", ASK) == lease
+
+
+def test_what_a_new_controller_hears_of_is_kept() -> None:
+    lease = Lease(subnet=POOL, block=IPv4Network("172.15.42.240/28"))
+    there = leases()
+
+    assert there.tell("h1", [lease]) == ()
+    assert there.grant("h2", ASK).block == IPv4Network("172.15.42.224/28")
+
+
+def test_two_networks_with_one_subnet_are_two_pools_if_they_say_so() -> None:
+    there = leases()
+
+    assert (
+        there.grant("h1", LeaseAsk(subnet=POOL, vlan=10)).block
+        == there.grant("h2", LeaseAsk(subnet=POOL, vlan=20)).block
+    )
+
+
+def test_a_forgotten_hosts_addresses_are_free() -> None:
+    there = leases()
+    lease = there.grant("h1", ASK)
+
+    there.forget_host("h1")
+
+    assert there.grant("h2", ASK) == lease

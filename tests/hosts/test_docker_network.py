@@ -1,0 +1,206 @@
+"""Docker's own commands: a network of the driver `containet`, made on each host, is one network."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scripts.lab import Lab, Machine
+from scripts.lab.measure import Box, reaches
+from tests.hosts.people import endpoints, flows, meters, shaped, soon, standing
+
+SUBNET = "172.15.42.0/24"
+MAKE = ("network", "create", "-d", "containet", "--ipam-driver", "containet")
+BLUE = (*MAKE, "--subnet", SUBNET, "-o", "vlan=10", "blue")
+
+
+def docker(host: Machine, *words: str, check: bool = True) -> str:
+    """What `docker` says, errors too."""
+    done = host.exec("docker", *words, check=check, seconds=60)
+    return (done.stdout + done.stderr).strip()
+
+
+def refused(host: Machine, *words: str) -> str:
+    """The one line of the engine that tells the person why not."""
+    said = docker(host, *words, check=False)
+    assert "Error" in said, said
+    return next(line for line in said.splitlines() if "Error" in line)
+
+
+def run(host: Machine, name: str, *options: str) -> Box:
+    """A container on blue."""
+    docker(host, "run", "--detach", "--name", name, "--network", "blue", *options, "lab", "sleep", "100000")
+    return Box(host, name)
+
+
+def inspected(box: Box) -> dict[str, Any]:
+    """What Docker says of the container's endpoint."""
+    said: dict[str, Any] = json.loads(docker(box.host, "inspect", box.name))[0]["NetworkSettings"]["Networks"]["blue"]
+    return said
+
+
+def up(lab: Lab, *names: str) -> None:
+    """The controller has these, and a gateway for them."""
+    wanted = {f"{name}:eth0" for name in names} | {"gw10:gw10"}
+    soon(lambda: wanted <= endpoints(lab).keys(), f"{names} are known")
+    soon(lambda: not any(host["pending"] for host in lab.ask("/v1/hosts")[1]), "nothing is pending")
+
+
+def remembered(host: Machine) -> list[str]:
+    """The keys of the bridge's records that are about Docker."""
+    said = host.exec("ovs-vsctl", "br-get-external-id", "br-int").stdout.splitlines()
+    return sorted(
+        line.partition("=")[0].split("/")[0] for line in said if line.startswith(("network/", "driven/", "pool/"))
+    )
+
+
+@pytest.fixture
+def blue(lab: Lab) -> Iterator[Lab]:
+    """The network, on both hosts; afterwards nothing of it is left."""
+    clean = {host.name: (flows(host), meters(host)) for host in lab.hosts}
+    for host in (lab["h1"], lab["h2"]):
+        docker(host, *BLUE)
+    yield lab
+    for host in (lab["h1"], lab["h2"]):
+        if boxes := docker(host, "ps", "--all", "--quiet").split():
+            docker(host, "rm", "--force", *boxes)
+        docker(host, "network", "rm", "blue")
+    for host in (lab["h1"], lab["h2"]):
+        soon(lambda host=host: remembered(host) == [], "no record of Docker's is left")
+        soon(lambda host=host: (flows(host), meters(host)) == clean[host.name], "no flow and no meter is left")
+
+
+def test_one_network_on_two_hosts(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1"), run(blue["h2"], "web2", "--ip", "172.15.42.100")
+    up(blue, "web1", "web2")
+
+    assert reaches(web1, "172.15.42.100")
+    assert reaches(web2, inspected(web1)["IPAddress"])
+    known = endpoints(blue)
+    assert {found["network"] for found in known.values()} == {"blue"}
+    assert known["web1:eth0"]["address"] == inspected(web1)["IPAddress"] + "/24"
+    assert known["web1:eth0"]["mac"] == inspected(web1)["MacAddress"]
+    (network,) = json.loads(docker(blue["h1"], "network", "inspect", "blue"))
+    (there,) = network["Containers"].values()
+    assert (there["Name"], there["IPv4Address"]) == ("web1", known["web1:eth0"]["address"])
+
+
+def test_no_two_hosts_give_out_one_address(blue: Lab) -> None:
+    boxes = [run(blue[host], f"{host}-{number}") for number in range(4) for host in ("h1", "h2")]
+
+    assert len({inspected(box)["IPAddress"] for box in boxes}) == len(boxes)
+
+
+def test_rates_of_the_network_and_of_the_endpoint(blue: Lab) -> None:
+    web1 = run(blue["h1"], "web1")
+    up(blue, "web1")
+    docker(blue["h1"], "network", "disconnect", "blue", "web1")
+    soon(lambda: not any(key.startswith("web1") for key in endpoints(blue)), "it is disconnected")
+
+    docker(blue["h1"], "network", "connect", "--driver-opt", "up=10mbit", "blue", "web1")
+
+    soon(lambda: endpoints(blue).get("web1:eth1", {}).get("up") == "10mbit", "the endpoint has its rate")
+    soon(lambda: shaped(web1, "eth1") == "10Mbit", "and its shaper")  # the engine counts interfaces on
+    docker(blue["h1"], "network", "disconnect", "blue", "web1")
+    soon(lambda: not any(key.startswith("web1") for key in endpoints(blue)), "it is disconnected")
+
+
+def test_policy_moves_a_container_of_dockers_own(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1"), run(blue["h2"], "web2")
+    up(blue, "web1", "web2")
+    address = inspected(web2)["IPAddress"]
+
+    blue["h1"].exec("containet", "move", "web2", "--vlan", "20")
+
+    assert not reaches(web1, address)
+    blue["h1"].exec("containet", "move", "web1", "--vlan", "20")
+    assert reaches(web1, address)
+
+
+def test_a_restarted_container_is_the_same_endpoint(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1", "--ip", "172.15.42.9"), run(blue["h2"], "web2")
+    up(blue, "web1", "web2")
+
+    docker(blue["h1"], "restart", "--time", "0", "web1")
+
+    soon(lambda: reaches(web2, "172.15.42.9"), "it is there again")
+    assert inspected(web1)["IPAddress"] == "172.15.42.9"
+
+
+@pytest.mark.parametrize("order", [("controller", "helper", "dockerd"), ("dockerd", "helper", "controller")])
+def test_nothing_is_lost_when_any_of_them_is_killed(blue: Lab, order: tuple[str, ...]) -> None:
+    web1, web2 = run(blue["h1"], "web1"), run(blue["h2"], "web2", "--ip", "172.15.42.100")
+    up(blue, "web1", "web2")
+    before = standing(blue)
+
+    pid = docker(blue["h1"], "inspect", "--format={{.State.Pid}}", "web1")
+    for role in order:
+        (blue.controller if role == "controller" else blue["h1"]).kill(role)
+        blue["h1"].exec("nsenter", f"--net=/proc/{pid}/ns/net", "ping", "-c", "1", "-W", "2", "172.15.42.100")
+    for role in order:
+        if role == "controller":
+            blue.serve()
+        else:
+            blue.start("h1", role)
+
+    soon(lambda: standing(blue) == before, "all is as it was")
+    assert reaches(web2, inspected(web1)["IPAddress"])
+    run(blue["h1"], "web3")
+    up(blue, "web3")
+    assert reaches(web2, inspected(Box(blue["h1"], "web3"))["IPAddress"])
+
+
+def test_containers_start_while_the_controller_is_away(blue: Lab) -> None:
+    web1 = run(blue["h1"], "web1")
+    up(blue, "web1")
+    blue.controller.kill("controller")
+
+    web2 = run(blue["h1"], "web2")
+    why = refused(blue["h1"], "run", "--rm", "--network", "blue", "--ip", "172.15.42.5", "lab", "true")
+    blue.serve()
+
+    assert "The controller is away" in why
+    soon(lambda: reaches(web1, inspected(web2)["IPAddress"]), "who started meanwhile is reached when it is back")
+
+
+def test_an_endpoint_that_docker_deleted_while_nobody_listened_goes(blue: Lab) -> None:
+    run(blue["h1"], "web1")
+    up(blue, "web1")
+
+    blue["h1"].kill("helper")
+    blue["h1"].kill("dockerd")
+    blue["h1"].exec("sh", "-c", "kill -9 $(pgrep -f 'sleep 100000')", check=False)
+    blue.start("h1", "helper")
+    blue.start("h1", "dockerd")
+
+    soon(lambda: "web1:eth0" not in endpoints(blue), "it is forgotten")
+    soon(lambda: "driven" not in remembered(blue["h1"]), "so is its record")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((*MAKE, "-o", "vlan=11", "red"), "say which addresses: docker network create --subnet"),
+        ((*MAKE, "--subnet", "10.9.0.0/24", "red"), "which VLAN? Say it with -o vlan=N"),
+        (
+            (*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=10", "red"),
+            "VLAN 10 is the network blue on this host already",
+        ),
+        ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vln=11", "red"), "did you mean vlan?"),
+        ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=4095", "red"), "say a number from 1 to 4094"),
+        ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=11", "-o", "up=fast", "red"), "“fast” is not a rate"),
+        ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=11", "-o", "gateway=10.9.0.9", "red"), "--gateway"),
+        ((*MAKE, "--subnet", "172.15.0.0/16", "-o", "vlan=11", "red"), "overlaps 172.15.0.0/16"),
+        (("run", "--network", "blue", "--ip", "172.15.42.100", "lab", "true"), "172.15.42.100 is in use"),
+        (("run", "--network", "blue", "--ip", "172.15.42.1", "lab", "true"), "is the gateway"),
+        (("run", "--network", "blue", "--ip", "172.15.42.255", "lab", "true"), "172.15.42.255"),
+    ],
+)
+def test_the_person_at_the_command_line_reads_why_not(blue: Lab, words: tuple[str, ...], why: str) -> None:
+    run(blue["h1"], "web1", "--ip", "172.15.42.100")
+    up(blue, "web1")
+
+    assert why in refused(blue["h1"], *words)
+
+    soon(lambda: endpoints(blue).keys() == {"web1:eth0", "gw10:gw10"}, "only who was there is there")
