@@ -93,13 +93,13 @@ def _serve(config: Config) -> None:
     Watch(host, keeper, channel).start()
     host.pools.lease_from(channel)
     people = application(Attach(host, docker, channel), Bridging(host, keeper, channel), status)
-    _offer("api", config.socket, people, LARGEST_BODY * 2)
     _offer(
         "plugin",
         config.plugin,
         plugin(NetworkDriver(host, channel), IpamDriver(host.pools, host.driven)),
         LARGEST_CALL * 2,
     )
+    _offer("api", config.socket, people, LARGEST_BODY * 2)
     log.info("%s serves at %s, bridge %s, dpid %#018x", config.host, config.socket, config.bridge, config.dpid)
     name = signal.Signals(signal.sigwait(STOP_SIGNALS)).name
     with host.alone():  # what is being plugged is plugged

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +23,12 @@ from app.wire import (
     EndpointReport,
     EndpointUp,
     HostUp,
+    Lease,
+    LeaseAsk,
+    NetworkReport,
+    NetworksUp,
     Outcome,
+    Release,
     Want,
     Welcome,
 )
@@ -55,6 +60,8 @@ class Twin:
         self.done: list[Done] = []
         self.pending: tuple[str, ...] = ()
         self.admits: Callable[[Ask], Admission] = admitted
+        self.networks: list[NetworkReport] = []
+        self.released: list[Lease] = []
         self.refused: dict[str, str] = {}  # container/interface -> why, for events and reports
         self.wants: dict[str, Want] = {}
         self._news: queue.Queue[Want] = queue.Queue()
@@ -108,10 +115,25 @@ class Twin:
                 return self.admits(self.asked[-1])
             case "POST", "events":
                 return self._event(EVENT.validate_json(body))
+            case "POST", "networks":
+                self.networks.append(NetworkReport.model_validate_json(body))
+                return None
+            case "POST", "leases":
+                return self.lease(LeaseAsk.model_validate_json(body))
+            case "POST", "releases":
+                self.released += Release.model_validate_json(body).leases
+                return None
             case "POST", "done":
                 self.done.append(Done.model_validate_json(body))
                 return None
         raise ProblemError(404, "unknown", resource)
+
+    def lease(self, ask: LeaseAsk) -> Lease:
+        """The one address, or the highest four that it has not."""
+        if ask.address is not None:
+            return ask.lease(IPv4Network(ask.address))
+        free = (block for block in reversed(list(ask.subnet.subnets(new_prefix=30))) if block not in ask.has)
+        return ask.lease(next(free))
 
     def _begin(self, report: HostUp) -> Welcome:
         self.session += 1
@@ -133,6 +155,8 @@ class Twin:
             self.endpoints.pop(f"{event.container}/{event.interface}", None)
         elif isinstance(event, Drift):
             self.drifts.append(event)
+        elif isinstance(event, NetworksUp):
+            self.networks = list(event.networks)
         else:
             self.tunnels = dict(event.tunnels)
         return Outcome(generation=1, pending=self.pending)

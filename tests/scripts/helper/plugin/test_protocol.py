@@ -1,0 +1,175 @@
+"""What the engine may say, and what it never should: every call is answered, and an error leaves nothing."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scripts.helper.conftest import BRIDGE, Ovs, until
+from tests.scripts.helper.running import Running, helper
+from tests.scripts.helper.twin import Twin
+
+NETWORK, ENDPOINT, SUBNET = "a" * 64, "b" * 64, "10.9.0.0/24"
+MAKE = {
+    "NetworkID": NETWORK,
+    "Options": {"com.docker.network.generic": {"vlan": "10", "up": "10mbit"}},
+    "IPv4Data": [{"Pool": SUBNET, "Gateway": "10.9.0.1/24"}],
+    "IPv6Data": [],
+}
+OF = {"NetworkID": NETWORK, "EndpointID": ENDPOINT}
+CREATE = OF | {"Interface": {"Address": "10.9.0.5/24", "AddressIPv6": "", "MacAddress": ""}, "Options": {}}
+
+
+@pytest.fixture(scope="module")
+def running(ovs: Ovs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Twin]]:
+    twin = Twin()
+    twin.start()
+    with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
+        yield made, twin
+    twin.stop()
+
+
+@pytest.fixture
+def twin(running: tuple[Running, Twin]) -> Twin:
+    return running[1]
+
+
+@pytest.fixture
+def engine(running: tuple[Running, Twin], ovs: Ovs) -> Iterator[Running]:
+    """The helper as the engine sees it; afterwards nothing is left."""
+    made = running[0]
+    until(lambda: made.ask("GET", "/v1/status")[1]["controller"] == "connected")
+    yield made
+    for method, body in (("DeleteEndpoint", OF), ("DeleteNetwork", OF)):
+        assert done(made, f"NetworkDriver.{method}", body) == {}
+    done(made, "IpamDriver.ReleasePool", {"PoolID": SUBNET})
+    until(lambda: not records(ovs))
+    assert ports(ovs) == []
+
+
+def done(engine: Running, method: str, body: object = None) -> Any:
+    status, said = engine.call(method, body)
+    assert status == 200
+    assert not said.keys() & {"Err", "Error"}, said
+    return said
+
+
+def why_not(engine: Running, method: str, body: object = None) -> str:
+    status, said = engine.call(method, body)
+    assert status == 200
+    (text,) = said.values()
+    assert set(said) == {"Error" if method.startswith("Ipam") else "Err"}
+    return str(text)
+
+
+def records(ovs: Ovs) -> list[str]:
+    said = ovs.vsctl("br-get-external-id", BRIDGE).splitlines()
+    return [line for line in said if line.startswith(("network/", "driven/", "pool/"))]
+
+
+def ports(ovs: Ovs) -> list[str]:
+    return [name for name in ovs.vsctl("list-ports", BRIDGE).split() if name.startswith("ct")]
+
+
+def test_only_root_may_ask(engine: Running) -> None:
+    assert stat.S_IMODE(Path(engine.settings["plugin"]).stat().st_mode) == 0o600
+
+
+def test_the_handshake(engine: Running) -> None:
+    assert done(engine, "Plugin.Activate") == {"Implements": ["NetworkDriver", "IpamDriver"]}
+    assert done(engine, "NetworkDriver.GetCapabilities")["Scope"] == "local"
+    assert engine.call("NetworkDriver.AllocateNetwork", {})[0] == 404
+
+
+def test_a_container_from_its_address_to_its_end(engine: Running, twin: Twin, ovs: Ovs) -> None:
+    pool = done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET, "Options": None, "V6": False})
+    assert (pool["PoolID"], pool["Pool"]) == (SUBNET, SUBNET)
+    assert done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})["PoolID"] == pool["PoolID"]
+    gateway = {"PoolID": SUBNET, "Address": "", "Options": {"RequestAddressType": "com.docker.network.gateway"}}
+    assert done(engine, "IpamDriver.RequestAddress", gateway)["Address"] == "10.9.0.1/24"
+    assert done(engine, "NetworkDriver.CreateNetwork", MAKE) == {}
+    until(lambda: [network.vlan for network in twin.networks] == [10])
+
+    given = done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET, "Address": "", "Options": None})["Address"]
+    assert given == "10.9.0.252/24", "the first of the block that was leased"
+    made = done(engine, "NetworkDriver.CreateEndpoint", CREATE | {"Interface": {"Address": given, "MacAddress": ""}})
+    assert made == {"Interface": {"MacAddress": "02:c7:0a:09:00:fc"}}
+    joined = done(engine, "NetworkDriver.Join", OF | {"SandboxKey": "/var/run/docker/netns/0", "Options": {}})
+
+    assert (joined["Gateway"], joined["InterfaceName"]["DstPrefix"]) == ("10.9.0.1", "eth")
+    assert len(ports(ovs)) == 1
+    assert twin.endpoints == {}, "nobody knows yet whose it is, so it is in no segment"
+    again = done(engine, "NetworkDriver.Join", OF | {"SandboxKey": "", "Options": None})
+    assert again["InterfaceName"]["SrcName"] != joined["InterfaceName"]["SrcName"]
+    assert len(ports(ovs)) == 1, "who joins again has one port"
+    assert done(engine, "NetworkDriver.Leave", OF) == {}
+    assert ports(ovs) == []
+    assert done(engine, "IpamDriver.ReleaseAddress", {"PoolID": SUBNET, "Address": "10.9.0.252"}) == {}
+
+
+def test_one_address_that_is_asked_for_goes_back_when_it_is_free(engine: Running, twin: Twin) -> None:
+    done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
+    one = {"PoolID": SUBNET, "Address": "10.9.0.7"}
+
+    assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "10.9.0.7/24"
+    assert "10.9.0.7 is in use" in why_not(engine, "IpamDriver.RequestAddress", one)
+    done(engine, "IpamDriver.ReleaseAddress", one)
+
+    until(lambda: "10.9.0.7/32" in {str(lease.block) for lease in twin.released})
+    assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "10.9.0.7/24"
+
+
+def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(engine: Running, twin: Twin) -> None:
+    done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
+    first = done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})["Address"]
+    twin.stop()
+    found = {first}
+    for _ in range(20):
+        status, said = engine.call("IpamDriver.RequestAddress", {"PoolID": SUBNET})
+        assert status == 200
+        if "Error" in said:
+            break
+        found.add(said["Address"])
+    twin.start()
+
+    assert 4 <= len(found) <= 8
+    assert "The controller is away" in said["Error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "why"),
+    [
+        ("NetworkDriver.CreateNetwork", None, "came without a body"),
+        ("IpamDriver.RequestAddress", b"", "came without a body"),
+        ("NetworkDriver.CreateEndpoint", b"{", "EndpointID|JSON"),
+        ("NetworkDriver.CreateNetwork", b"[]", "CreateNetwork"),
+        ("NetworkDriver.CreateNetwork", {"NetworkID": "../../etc"}, "NetworkID"),
+        ("NetworkDriver.CreateEndpoint", CREATE, "this network is not known here"),
+        ("NetworkDriver.Join", OF, "this network is not known here"),
+        ("IpamDriver.RequestPool", {"Pool": ""}, "--subnet"),
+        ("IpamDriver.RequestPool", {"Pool": SUBNET, "V6": True}, "IPv4"),
+        ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "10.9.0.0/28"}, "--ip-range"),
+        ("IpamDriver.RequestPool", {"Pool": SUBNET, "Options": {"vlna": "7"}}, "did you mean vlan"),
+        ("IpamDriver.RequestAddress", {"PoolID": "nothing"}, "There is no pool"),
+        ("IpamDriver.RequestPool", b"x" * (1 << 20), "RequestPool"),
+        ("NetworkDriver.Join", b"\xff\xfe", "Join"),
+    ],
+)
+def test_what_cannot_be_is_an_error_in_words(engine: Running, ovs: Ovs, method: str, body: object, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        raise AssertionError(why_not(engine, method, body))
+
+    assert records(ovs) == []
+
+
+@pytest.mark.parametrize("method", ["Leave", "DeleteEndpoint", "DeleteNetwork"])
+def test_what_is_not_known_is_gone_already(engine: Running, method: str) -> None:
+    assert done(engine, f"NetworkDriver.{method}", OF) == {}
+
+
+def test_a_second_network_with_the_vlan_is_refused(engine: Running) -> None:
+    done(engine, "NetworkDriver.CreateNetwork", MAKE)
+
+    assert "VLAN 10 is the network" in why_not(engine, "NetworkDriver.CreateNetwork", MAKE | {"NetworkID": "c" * 64})
