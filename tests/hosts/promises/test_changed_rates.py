@@ -13,10 +13,9 @@ def test_rates_changed_under_a_stream_lose_nothing(lab: Lab, pair: tuple[Box, Bo
     """The stream needs 8.5 Mbit/s."""
     with watched(lab, pair) as stream:
         for number in range(CHANGES):
-            rates = {"up": f"{50 + 50 * (number % 2)}mbit", "down": f"{100 - 30 * (number % 3)}mbit"}
-            for name in ("web1", "web2"):
-                status, said = lab.ask(f"/v1/endpoints/{name}", "PATCH", rates)
-                assert status == 200, said
+            change = {"up": f"{50 + 50 * (number % 2)}mbit", "down": f"{100 - 30 * (number % 3)}mbit"}
+            status, said = lab.ask("/v1/endpoints", "PATCH", {"names": ["web1", "web2"], **change})
+            assert status == 200, said
             time.sleep(0.01)
 
     assert stream.lost == 0, stream

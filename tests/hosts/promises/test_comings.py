@@ -5,7 +5,7 @@ from scripts.lab.measure import Box, start_box
 from tests.hosts.people import connect, containet
 from tests.hosts.promises.watched import watched
 
-TIMES = 10
+TIMES = 5
 
 
 def test_containers_that_come_and_go_cost_the_others_no_packet(lab: Lab, pair: tuple[Box, Box]) -> None:
