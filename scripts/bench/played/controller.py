@@ -16,7 +16,11 @@ START_S = 30.0
 
 
 class Controller:
-    """`osken-manager app.containet` on ports of its own; `directory` keeps its store and its log."""
+    """`osken-manager app.containet` on ports of its own; `directory` keeps its store and its log.
+
+    Each start has its own port for bridges: Open vSwitch 3.1 looks for a controller that was away every 8 s only,
+    whatever `max_backoff` says, but for one that is new to it at once.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -29,7 +33,8 @@ class Controller:
         return f"tcp:127.0.0.1:{self.openflow}"
 
     def start(self) -> None:
-        """Returns when it serves; LabError if it does not."""
+        """Returns when it serves, on another OpenFlow port than before; LabError if it does not."""
+        self.openflow = free_port()
         argv = [
             f"{BIN}/osken-manager",
             "--ofp-listen-host=127.0.0.1",

@@ -91,7 +91,6 @@ class World:
     switches: list[Dummy]
     controller: Controller
     players: list[Player]
-    controlled: bool = False  # whether the bridges know their controller
 
     @property
     def api(self) -> Api:
@@ -103,10 +102,8 @@ class World:
         began = time.monotonic()
         self.controller.start()
         serves = time.monotonic() - began
-        if not self.controlled:  # said no earlier: at first Open vSwitch looks for a controller more and more seldom
-            for at, switch in enumerate(self.switches):
-                switch.control(map(name_of, self._hosts_on(at)), self.controller.target)
-            self.controlled = True
+        for at, switch in enumerate(self.switches):
+            switch.control(map(name_of, self._hosts_on(at)), self.controller.target)
         with ThreadPoolExecutor(len(self.players)) as pool:
             list(pool.map(Player.begin, self.players))
         told = time.monotonic() - began
