@@ -227,8 +227,10 @@ class Registry:
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched; RefusedError says why not."""
+        if ask.network is not None:
+            ask = ask.model_copy(update={"vlan": self._vlan_of(ask.network)})
         unaddressed = EndpointReport(
-            mac=str(Mac(0)), ofport=NO_OFPORT, **ask.model_dump(exclude={"address", "gateway"})
+            mac=str(Mac(0)), ofport=NO_OFPORT, **ask.model_dump(exclude={"address", "gateway", "network"})
         )
         placement = place(self.rules, host, unaddressed)
         address = _interface(ask.address, placement.rule.subnet)
@@ -245,6 +247,13 @@ class Registry:
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,
         )
+
+    def _vlan_of(self, network: str) -> int:
+        rule = self.rules.networks.get(network)
+        if rule is None:
+            known = ", ".join(sorted(self.rules.networks)[:20]) or "none yet"
+            raise RefusedError(404, "unknown-network", f"there is no network “{network[:64]}”, only {known}")
+        return rule.vlan
 
     # How it is kept
 

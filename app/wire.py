@@ -209,6 +209,7 @@ class Ask(Wire):
     name: str = Field(min_length=1, max_length=128)
     address: str = Field(max_length=64)
     vlan: Vlan | None = None
+    network: str | None = Field(default=None, max_length=64)  # by its name, in place of `vlan`
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
     gateway: IPv4Address | None = None

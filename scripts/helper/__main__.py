@@ -29,6 +29,7 @@ from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.people.api import LARGEST_BODY, application
 from scripts.helper.people.attach import Attach
 from scripts.helper.people.bridging import Bridging
+from scripts.helper.people.labelled import Labelled
 from scripts.helper.plugin.ipam import IpamDriver
 from scripts.helper.plugin.network import NetworkDriver
 from scripts.helper.plugin.server import LARGEST_BODY as LARGEST_CALL
@@ -73,7 +74,9 @@ def _serve(config: Config) -> None:
     host, docker = Host(config, vswitch), Docker(config.docker)
     wants = Wants(host, Revalidator(config.ovs_directory, config.bridge))
     channel = Channel(Controller(config.controller), config.host, host, wants.begin, wants.take)
-    keeper = Keeper(host, docker, channel)
+    attach = Attach(host, docker, channel)
+    labelled = Labelled(attach)
+    keeper = Keeper(host, docker, channel, labelled.consider)
 
     def status() -> Mapping[str, object]:
         connections = {
@@ -89,10 +92,11 @@ def _serve(config: Config) -> None:
     keeper.look_at_all()
     wants.start(channel)
     channel.start()
+    labelled.start()
     keeper.start()
     Watch(host, keeper, channel).start()
     host.pools.lease_from(channel)
-    people = application(Attach(host, docker, channel), Bridging(host, keeper, channel), status)
+    people = application(attach, Bridging(host, keeper, channel), status)
     _offer(
         "plugin",
         config.plugin,

@@ -17,6 +17,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
+from scripts.helper import labels
 from scripts.helper.problem import RefusedError
 
 NETNS = "netns:"  # what a container's name begins with if it is a namespace that is none of Docker's
@@ -100,6 +101,11 @@ class Docker:
     def running(self) -> tuple[str, ...]:
         """The ids of all that run; DockerAwayError."""
         return tuple(found["Id"] for found in self._ask(lambda client: client.containers()) or ())
+
+    def labelled(self) -> tuple[str, ...]:
+        """The ids of those that run and say by labels how they want to be connected; DockerAwayError."""
+        found = self._ask(lambda client: client.containers(filters={"label": labels.ADDRESS}))
+        return tuple(each["Id"] for each in found or ())
 
     def bridges(self) -> Mapping[str, str]:
         """The Linux bridge of each network that has one, by the network's id; DockerAwayError."""

@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Looks at containers, and lets the host follow."""
 
-    def __init__(self, host: Host, docker: Docker, channel: Channel) -> None:
+    def __init__(self, host: Host, docker: Docker, channel: Channel, seen: Callable[[Container], None]) -> None:
         self._host, self._docker, self._channel = host, docker, channel
+        self._seen = seen  # is told how each container is that was looked at
         self._again: set[str] = set()  # containers whose look failed
         self._bridges: Mapping[str, str] = {}  # Docker's networks -> Linux bridges
 
@@ -39,14 +40,15 @@ class Keeper:
         concerned |= set(self._host.driven.containers())
         if self._host.driven.networks():
             self._guarded(self.look_at_networks)()
-        if self._host.driven.unknown():
-            concerned |= set(self._running())
-        if self._host.joins.records():
-            try:
+        try:
+            concerned |= set(self._docker.labelled())
+            if self._host.driven.unknown():
+                concerned |= set(self._docker.running())
+            if self._host.joins.records():
                 self._bridges = self._docker.bridges()
                 concerned |= {*self._docker.running(), *self._host.joins.containers()}
-            except DockerAwayError:
-                log.debug("Docker is away: its containers are looked at when it is there")
+        except DockerAwayError:
+            log.debug("Docker is away: its containers are looked at when it is there")
         self.look_at(concerned)
 
     def look_at_networks(self) -> None:
@@ -72,6 +74,8 @@ class Keeper:
         try:
             found = self._docker.look(container)
             self._host.settle(container, found, self._bridges_for(found))
+            if found is not None:
+                self._seen(found)
         except DockerAwayError:
             self._host.unplug_stale(container)
             return True
@@ -86,14 +90,9 @@ class Keeper:
         return self._bridges
 
     def _watch(self) -> None:
-        def came(container: str) -> None:
-            known = container in {key.container for key in self._host.endpoints.records()}
-            if known or self._host.joins.records() or self._host.driven.networks():
-                self.look_at([container])
-
         self._docker.watch(
             self._guarded(self.look_at_all),
-            lambda container: self._guarded(lambda: came(container))(),
+            lambda container: self._guarded(lambda: self.look_at([container]))(),
             self._guarded(self.look_at_networks),
         )
 

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 
 from app.wire import EndpointReport, NetworkReport, Rates
 from flows.model import Mac
+from scripts.helper import labels
 from scripts.helper.attached.endpoints import healthy, new_host_end
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb, shaper
@@ -34,6 +35,7 @@ from scripts.helper.ovs.record import (
     network_records,
 )
 from scripts.helper.ovs.vswitch import PortState, Vswitch
+from scripts.helper.problem import RefusedError
 
 INNER = "cd"  # what the inner end is called until the engine renames it, before the digits of the outer one
 YOUNG_S = 30.0  # what was made since may not be in Docker's lists yet
@@ -143,6 +145,7 @@ class Driven:
                     "interface": interface,
                     "name": found.name,
                     "labels": bounded_labels(found.labels),
+                    **_labelled(found),
                 }
             )
             if after != record:
@@ -201,7 +204,7 @@ class Driven:
                     mac=record.mac,
                     ofport=port.ofport,
                     address=record.address,
-                    vlan=network.vlan,
+                    vlan=record.vlan or network.vlan,
                     up_kbps=record.up_kbps,
                     down_kbps=record.down_kbps,
                     labels=record.labels,
@@ -217,3 +220,18 @@ class Driven:
 
     def _write(self, name: str, record: DrivenRecord) -> None:
         self._vswitch.write_record(DRIVEN + name, record.text())
+
+
+def _labelled(container: Container) -> dict[str, int]:
+    """The VLAN and the rates that the container's labels say."""
+    try:
+        said = labels.said(container.labels)
+        found = {
+            "vlan": labels.vlan(said),
+            "up_kbps": labels.kbps(said, labels.UP),
+            "down_kbps": labels.kbps(said, labels.DOWN),
+        }
+    except RefusedError as refusal:
+        log.error("%s: %s", container.name, refusal)
+        return {}
+    return {key: value for key, value in found.items() if value is not None}

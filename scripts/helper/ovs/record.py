@@ -111,6 +111,7 @@ class DrivenRecord(Record):
     network: str  # Docker's id
     address: IPv4Interface
     mac: MacText
+    vlan: Vlan | None = None  # if the container's label says another one than the network's
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
     veth: str | None = None  # the host end, once it is joined

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.wire import InterfaceName
 from flows.model import HIGHEST_VLAN, LOWEST_VLAN
@@ -55,11 +55,18 @@ class Connect(Asked):
     container: Name
     address: AddressSaid
     vlan: VlanSaid | None = None
+    network: Annotated[str, StringConstraints(max_length=64)] | None = None  # by its name, in place of `vlan`
     up: RateSaid | None = None
     down: RateSaid | None = None
     interface: InterfaceName | None = None
     gateway: IPv4Address | None = None
     bridge: InterfaceName | None = None
+
+    @model_validator(mode="after")
+    def _one_network(self) -> "Connect":
+        if self.vlan is not None and self.network is not None:
+            raise ValueError("say either the vlan or the network: they may be two different ones")
+        return self
 
     @property
     def ip(self) -> IPv4Address:

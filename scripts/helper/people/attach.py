@@ -25,6 +25,7 @@ from scripts.helper.people.checks import (
     existing,
     namespace_of,
     refuse_difference,
+    refuse_named_network,
     refuse_outside_gateway,
     refuse_twin,
     refuse_without_prefix,
@@ -65,6 +66,10 @@ class Attach:
                 raise
             log.info("%s (%s) is connected as %s", key.brief, container.name, admission.address)
             return self._answer(key, admission, outcome, already=False)
+
+    def knows(self, container: str) -> bool:
+        """Whether the container with this id is connected, plugged or not."""
+        return any(key.container == container for key in self._host.endpoints.records())
 
     def disconnect(self, asked: Disconnect) -> dict[str, Any]:
         """Take away what `connect` gave."""
@@ -151,6 +156,7 @@ class Attach:
         try:
             return self._channel.admit(ask), True
         except AwayError as error:
+            refuse_named_network(asked, str(error))
             refuse_without_prefix(asked, str(error))
             refuse_twin(self._host.endpoints.records(), ask, asked)
             return self._admitted_here(IPv4Interface(asked.address), ask), False
@@ -175,7 +181,7 @@ class Attach:
             mac=str(Mac.of(admission.address.ip)),
             mtu=admission.mtu,
             route=asked.gateway or admission.gateway,
-            vlan=asked.vlan,
+            vlan=admission.vlan if asked.network else asked.vlan,
             up_kbps=up_kbps,
             down_kbps=down_kbps,
             gateway=asked.gateway,
@@ -244,6 +250,7 @@ def _ask(key: Key, container: Container, asked: Connect, vlan: int | None) -> As
         name=container.name,
         address=asked.address,
         vlan=vlan,
+        network=asked.network,
         up_kbps=up_kbps,
         down_kbps=down_kbps,
         gateway=asked.gateway,

@@ -47,7 +47,7 @@ def refuse_difference(name: str, asked: Connect, key: Key, record: EndpointRecor
         f"{what} is {there}, asked for is {said}"
         for what, there, said in (
             ("address", str(record.address) if asked.has_prefix else str(record.address.ip), asked.address),
-            ("vlan", record.vlan or "none", asked.vlan or "none"),
+            ("vlan", record.vlan or "none", (record.vlan if asked.network else asked.vlan) or "none"),
             ("up", format_rate(record.up_kbps), format_rate(up_kbps)),
             ("down", format_rate(record.down_kbps), format_rate(down_kbps)),
             ("gateway", str(record.gateway or "none"), str(asked.gateway or "none")),
@@ -77,6 +77,14 @@ def refuse_twin(records: Records, ask: Ask, asked: Connect) -> None:
                 "address-in-use",
                 f"{asked.ip} is the address of “{record.name}” on this host already, in vlan {vlan}. Choose another.",
             )
+
+
+def refuse_named_network(asked: Connect, why: str) -> None:
+    """RefusedError, if the network was named, and the controller that knows its VLAN is away."""
+    if asked.network is not None:
+        raise RefusedError(
+            503, "controller-away", f"Only the controller knows the VLAN of “{asked.network}”: say that instead. {why}"
+        )
 
 
 def refuse_without_prefix(asked: Connect, why: str) -> None:
