@@ -7,7 +7,7 @@ from scripts.lab import Lab, Machine
 from scripts.lab.command import poll
 from scripts.lab.measure import Box
 from scripts.lab.udp import PPS
-from tests.hosts.people import database, endpoints, flows, meters
+from tests.hosts.people import containet, database, endpoints, flows, meters
 from tests.hosts.promises.watched import watched
 
 REPAIR_S = 1.0
@@ -45,10 +45,11 @@ def test_what_others_change_stands_again_within_a_second_and_is_told(lab: Lab, p
             took_s[what] = time.monotonic() - began
             poll(lambda: lab.ask(f"/v1/events?since={since}")[1][-1]["kind"] == "repaired", REPAIR_S)  # noqa: B023
             told[what] = [(each["kind"], each["what"]) for each in lab.ask(f"/v1/events?since={since}")[1]]
-    print(took_s, told)
+    shown = containet(host, "events")
 
     assert max(took_s.values()) < REPAIR_S, f"{took_s}, {stream}"
     for what, events in told.items():
         assert any(kind == "drift" and what in text for kind, text in events), events
         assert events[-1][0] == "repaired", events
+        assert all(text in shown for _, text in events), shown
     assert 0 < stream.lost < len(harms) * REPAIR_S * PPS, stream
