@@ -145,8 +145,12 @@ class MortalStore(SqliteStore):
 class Mortal:
     """A controller over these bridges (by their management sockets), whose helpers do at once whatever is wanted."""
 
-    def __init__(self, state: Path, bridges: Iterable[Path], reports: dict[str, HostUp], life: Life) -> None:
+    def __init__(self, life: Life) -> None:
         self.life = life
+        self.owner: Owner
+
+    def start(self, state: Path, bridges: Iterable[Path], reports: dict[str, HostUp]) -> None:
+        """Begin; it may die of that."""
         config = Config(state=str(state), tunnel=Tunnel.VXLAN, settle=3600, wsapi_hosts=(), wsapi_port=0)
         self.owner = Owner(config, MortalStore(state, self.life))
         self.owner.start()

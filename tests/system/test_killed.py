@@ -19,6 +19,7 @@ from tests.system.conftest import Sandbox
 from tests.system.mortal import Life, Mortal, Wire
 
 SETTLED_S = 10.0
+MOST_ACTS = 20  # of the controller that comes next, which is killed at one of them, too
 DROP = "Datapath actions: drop"
 CUT_OFF = "connection dropped"  # what the switch says of a controller that dies in the middle of a message
 PORT, TUNNEL = 1, 100  # ofports on each bridge
@@ -66,9 +67,11 @@ class Ground:
         self._sockets = {host: sandbox.run / f"{host}.mgmt" for host in ADDRESS}
         self._readers = {host: Wire(path, Life()).switch() for host, path in self._sockets.items()}
 
-    def controller(self) -> Mortal:
-        """Another one, with the same file, the same switches and the same helpers; it lives until all is settled."""
-        made = Mortal(self._state, self._sockets.values(), self._reports, Life(self._look))
+    def controller(self, last: int | None = None) -> Mortal:
+        """Another one, with the same file, switches and helpers: it settles all, or dies at its `last` act."""
+        made = Mortal(Life(self._look))
+        made.life.begin(last)
+        hub.spawn(made.start, self._state, self._sockets.values(), self._reports)
         self.wait(made)
         return made
 
@@ -108,13 +111,16 @@ class Ground:
 def test_killed_at_any_point_of_a_move_it_ends_in_one_policy_and_loses_nothing(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movers: tuple[str, ...]
 ) -> None:
-    """Both ends of a connection together: they reach each other at every moment. One alone: it ends where it should."""
+    """Both ends of a connection together: they reach each other at every moment. One alone: it ends where it should.
+
+    The one that comes after it is killed as well, on its way back.
+    """
     monkeypatch.setattr("app.owner.Rollout", partial(Rollout, linger_s=0.0))
     sandbox.expect(CUT_OFF)
     ground = Ground(sandbox, tmp_path)
     mortal = ground.controller()
     ground.cut.clear()
-    before, last, ended = 10, 1, []
+    before, last, ended, again = 10, 1, [], 0
     one_alone = len(movers) == 1
     while True:
         change = Change(vlan=30 - before, up=f"{30 - before}mbit")
@@ -126,11 +132,15 @@ def test_killed_at_any_point_of_a_move_it_ends_in_one_policy_and_loses_nothing(
         if not mortal.life.over:
             break
 
-        mortal = ground.controller()
-        assert one_alone or not ground.cut, f"killed at act {last} of {acts}, then {mortal.life.acts}: {ground.cut}"
+        second = ground.controller(last % MOST_ACTS + 1)
+        mortal = ground.controller() if second.life.over else second
+        again += second.life.over
+        both = second.life.acts, mortal.life.acts
+        assert one_alone or not ground.cut, f"killed at act {last} of {acts}, then {both}: {ground.cut}"
         (after,) = {(view.vlan, view.up) for view in mortal.owner.endpoints() if view.name in movers}
         ended.append(after == (change.vlan, change.up))
         before, last = after[0], last + 1
 
     assert ended == sorted(ended), "the old one while the new one was not stored, from then on the new one"
     assert len(ended) > 15
+    assert again > len(ended) / 2
