@@ -8,6 +8,7 @@ Many flows are several bundles. They are made one after the other, but neither s
 """
 
 import logging
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -27,6 +28,8 @@ from flows.marker import NONE, marker
 LOG = logging.getLogger(__name__)
 
 SHOWN = 5  # refusals told in words
+MANY = 1000  # actions: a flow of fewer fits into a message
+TOO_LONG = "it does not fit into a message of OpenFlow: too many endpoints of one network are on this host"
 
 _BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
 _COMMANDS = {Send.FILL: BundleCommand.OPEN, Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
@@ -67,6 +70,8 @@ def write(line: Line, change: Plan, most: int) -> None:
     change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
+    if too_long := [(flow, TOO_LONG) for flow in change.add if _is_too_long(flow)]:
+        raise RefusedFlowsError([*too_long])
     new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
     refused = _meters(line, new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
     if refused:
@@ -79,6 +84,17 @@ def write(line: Line, change: Plan, most: int) -> None:
             _delete_meters(line, (entry.meter for entry in change.add_meters))
         raise
     _delete_meters(line, change.delete_meters)
+
+
+def _is_too_long(flow: Flow) -> bool:
+    """Whether no message can hold it: its length is a number of 16 bits (OpenFlow 1.5, 7.1)."""
+    if len(flow.actions) < MANY:
+        return False
+    try:
+        shapes.bundle_add(0, flow, Command.ADD, 0)
+    except struct.error:
+        return True
+    return False
 
 
 def _meters(line: Line, changes: Sequence[tuple[MeterEntry, MeterCommand]]) -> list[tuple[MeterEntry, str]]:

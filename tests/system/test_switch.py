@@ -157,6 +157,17 @@ def test_a_refused_flow_leaves_the_old_ones(switch: Switch, bad: Flow, why: str)
     assert len(switch.read().flows) == 6
 
 
+def test_a_flow_that_fits_into_no_message_is_refused_in_words(switch: Switch) -> None:
+    before = contents(lookup(1))
+    switch.apply(plan(Contents(), before))
+    flood = flow(Table.FLOOD, Priority.NORMAL, (SEGMENT(10),), tuple(map(Output, range(1, 5000))), COOKIE)
+
+    with pytest.raises(RefusedFlowsError, match="too many endpoints of one network"):
+        switch.apply(plan(before, contents(lookup(2), flood)))
+
+    assert switch.read() == before
+
+
 def test_a_refused_meter_leaves_everything(switch: Switch) -> None:
     old = contents(lookup(1, Meter(1), Output(2)), meters=METERS)
     switch.apply(plan(Contents(), old))
