@@ -10,6 +10,7 @@ Nothing is done in the first second of each stream, so each says what it loses b
 import json
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from http.client import HTTPConnection
 
 from scripts.lab import Lab, Machine, udp
 from scripts.lab.measure import Box
-from scripts.lab.udp import UdpStream, cached_flows
+from scripts.lab.udp import NS, UdpStream, cached_flows
 
 THERE = "172.15.42.2"  # the address of the second of a pair
 IDLE_S = 1.0
@@ -53,8 +54,13 @@ class Watched:
         return self.stream.lost
 
     def arrived(self, *spans: tuple[float, float]) -> int:
-        """How many came of those sent in these spans of time."""
-        return sum(self.stream.arrived_after(began, ended) for began, ended in spans)
+        """How many came in these spans of time that were sent in them; what comes later meets what was done later."""
+        sent_at, came_at = self.stream.sent_at, self.stream.came_at
+        found = 0
+        for began, ended in spans:
+            first, end = bisect_left(sent_at, round(began * NS)), bisect_left(sent_at, round(ended * NS))
+            found += sum(0 < came < ended * NS for came in came_at[first:end])
+        return found
 
 
 @contextmanager
