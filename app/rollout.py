@@ -48,6 +48,7 @@ class Rollout:
         self._tidy_at: float | None = None  # when what lingers goes (monotonic)
         self._left: dict[int, float] = {}  # segment -> when somebody left it last
         self._sweeping = False
+        self._unsettled: frozenset[str] = frozenset()  # hosts of a step whose caches are yet to be waited for
         self._inherited = set(inherited(start))  # hosts whose caches nobody has waited for since a controller before us
         self._wake = hub.Event()
         self._news = hub.Event()
@@ -108,7 +109,8 @@ class Rollout:
     def stands(self, host: str, generation: int) -> bool:
         """Whether this host's switch has every step of this generation that may be taken."""
         station = self._stations.get(host)
-        return station is not None and not station.behind and station.stands >= generation
+        unsettled = station is None or station.behind or host in self._unsettled
+        return station is not None and not unsettled and station.stands >= generation
 
     def wait(self, timeout_s: float) -> None:
         """Until something was done, or the time is over."""
@@ -155,11 +157,13 @@ class Rollout:
             self._begin(before, step)
             self._shapers.before(before, step)
             self.current = step
-            for name in touched(before, step) & self._stations.keys():
+            self._unsettled = touched(before, step)
+            for name in self._unsettled & self._stations.keys():
                 self._stations[name].behind = True
             self._push_all()
             if waited_for := stale(before, step, target, self._warm()):
                 self._shapers.settle(waited_for, step)
+            self._unsettled = frozenset()
             self._note_left(before, step)
         self.current = step
         if step is target:

@@ -98,6 +98,14 @@ class UdpStream:
         later = self.came_at[self._number(begin) : self._number(end)]
         return len(later) - later.count(0)
 
+    def arrived_within(self, begin: float, end: float) -> int:
+        """How many were sent and came within that time.
+
+        What comes later may have waited in a queue, and passed by a policy that was made only then.
+        """
+        came_at, last = self.came_at[self._number(begin) : self._number(end)], round(end * NS)
+        return sum(0 < came < last for came in came_at)
+
     def _number(self, when: float) -> int:
         """The first packet that was sent then or later."""
         return self.sent if when == math.inf else bisect_left(self.sent_at, round(when * NS))

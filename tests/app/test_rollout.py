@@ -288,6 +288,27 @@ def test_what_a_controller_before_it_left_in_the_caches_is_waited_for_once_and_f
     assert told == [({"h1", "h2"}, {10, 20})]
 
 
+def test_nobody_is_told_that_a_step_stands_before_the_caches_are_waited_for() -> None:
+    told: list[bool] = []
+
+    class Asking(Quiet):
+        def settle(self, hosts: Set[str], step: Intent) -> None:  # noqa: ARG002
+            told.extend(made.rollout.stands(host, AFTER.generation) for host in hosts)
+
+    begun = {key: Place(end.sends, end.receives) for key, end in BEFORE.endpoints.items()}
+    twins = {name: Twin() for name in BEFORE.hosts}
+    made = Bench(Rollout(BEFORE, Asking(), begun.update, linger_s=0.0), twins, begun)
+    for name, twin in twins.items():
+        made.rollout.connected(name, twin)
+    made.settle()
+    made.rollout.aim(AFTER)
+    made.settle()
+
+    assert len(told) == 2, "both hosts, when they flip"
+    assert not any(told)
+    assert all(made.rollout.stands(host, AFTER.generation) for host in AFTER.hosts)
+
+
 def test_where_the_first_push_changes_something_the_cache_is_waited_for() -> None:
     told: list[Set[str]] = []
 

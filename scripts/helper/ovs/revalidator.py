@@ -6,6 +6,9 @@ when a round ends (`revalidator/wait`, ovs-vswitchd(8)). A round may have begun 
 are waited for: the second round began after the first had ended. To change something that concerns nobody starts a
 round at once: an entry of the MAC table of our bridge, which learns nothing and looks nothing up there.
 
+That flows changed the revalidators hear when ovs-vswitchd's main loop begins anew. It answers commands once in each
+turn, so two of them, one after the other, see to it that rounds are counted only from there on.
+
 Where bridges have both types of datapath there are two such caches, and that command refuses. There all that is cached
 is thrown away instead (`revalidator/purge`), twice, for what was decided before the first and kept after it. Of 10,000
 packets a second, as measured, none is lost by that: the next one of each kind is decided anew.
@@ -38,6 +41,8 @@ class Revalidator:
         back = ("fdb/del", self._bridge, "0", NOBODY)
         try:
             with self._controls() as (waiting, asking):
+                for _ in range(2):
+                    asking.call("version")
                 rounds = [self._round(waiting, asking, deadline, *words) for words in (change, back)]
                 if not all(rounds):
                     for _ in range(2):

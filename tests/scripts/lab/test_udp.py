@@ -41,6 +41,13 @@ def test_what_was_sent_before_and_came_late_is_no_leak() -> None:
     assert got.latest_ms == 400
 
 
+def test_what_waited_until_it_was_allowed_again_did_not_come_within_the_time() -> None:
+    got = seen((4, 1), (5, 400), (8, 1))
+
+    assert got.arrived_within(1.004, 1.008) == 1
+    assert got.arrived_within(1.004, 2) == 3
+
+
 def test_twice_is_not_two_and_order_does_not_matter() -> None:
     got = seen((1, 5), (0, 7), (1, 9), (1, 9))
 
