@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from app.wire import Done, GatewayWant, MtuWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
+from app.wire import Done, GatewayWant, MtuWant, NamesWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
 from flows.delta import delta
 from flows.model import Endpoint, EndpointKey, Intent, Mac, Network, Role
 from flows.topology import peers
 from flows.transition import touched
 
-Body = TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant
+Body = TunnelsWant | ShaperWant | GatewayWant | NamesWant | MtuWant | SettleWant
 TUNNELS, MTU, SETTLE = "tunnels", "mtu", "settle"
+MOST_NAMES = 4096  # of a network; those that come later in the order of keys have none
+MOST_ADDRESSES = 16  # of one name: so an answer fits into 512 bytes (RFC 1035, 4.2.1)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class _Part:
     itself: bool
     endpoints: frozenset[EndpointKey]
     vlans: frozenset[int]  # whose gateway it may be
+    named: frozenset[int]  # vlans in which somebody may be called otherwise
 
     @property
     def keys(self) -> Iterator[str]:
@@ -33,6 +36,7 @@ class _Part:
             yield from (TUNNELS, MTU)
         yield from map(shaper_key, self.endpoints)
         yield from map(_gateway_key, self.vlans)
+        yield from map(_names_key, self.named)
 
 
 def wants(intent: Intent, host: str, mtu: int) -> dict[str, Body]:
@@ -104,7 +108,8 @@ class Book:
         """Want this one thing; the message to send, or None if it stands already.
 
         Each body of a key has a generation of its own, so that a late done of an earlier one does not count. That a
-        new endpoint has no rates is said, since its record may hold some, but nobody waits for it.
+        new endpoint has no rates is said, since its record may hold some, but nobody waits for it; nor does anybody for
+        names, or each attachment would wait for every host of its network.
         """
         self._leaving.discard(key)
         before = self.standing.get(key)
@@ -115,6 +120,9 @@ class Book:
         want = self.standing[key] = Want(key=key, generation=generation, body=body)
         self.errors.pop(key, None)
         if before is None and isinstance(body, ShaperWant) and body.up_kbps is None and body.down_kbps is None:
+            return want
+        if isinstance(body, NamesWant):
+            self._lacking.pop(key, None)
             return want
         self._lacking[key] = None
         return want
@@ -171,10 +179,12 @@ class Book:
 
 def _whole(intent: Intent, host: str) -> _Part:
     local = intent.local.get(host, ())
+    vlans = _vlans(intent, local, {segment for endpoint in local for segment in endpoint.receives})
     return _Part(
         itself=True,
         endpoints=frozenset(endpoint.key for endpoint in local),
-        vlans=_vlans(intent, local, {segment for endpoint in local for segment in endpoint.receives}),
+        vlans=vlans,
+        named=vlans,
     )
 
 
@@ -184,13 +194,17 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     changed = delta(before, after)
     own = frozenset(key for key in changed.endpoints if key.host == host)
     vlans: set[int] = set()
+    named: set[int] = set()
     for intent in (before, after):
+        everywhere = [intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints]
+        named |= _vlans(intent, (), {segment for end in everywhere for segment in end.receives} | changed.networks)
         ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
         vlans |= _vlans(intent, ends, {segment for end in ends for segment in end.receives} | changed.networks)
     return _Part(
         itself=_rewired(before, after),
         endpoints=own,
         vlans=frozenset(vlans),
+        named=frozenset(named),
     )
 
 
@@ -214,20 +228,45 @@ def _bodies(intent: Intent, host: str, mtu: int, part: _Part) -> dict[str, Body]
         endpoint = intent.endpoints.get(key)
         if endpoint is not None and endpoint.role is Role.CONTAINER:
             found[shaper_key(key)] = shaper(endpoint)
-    if part.vlans:
+    if part.vlans or part.named:
         local = intent.local.get(host, ())
         for endpoint in local:
             if endpoint.role is Role.GATEWAY and (vlan := _gateway_vlan(endpoint)) in part.vlans:
                 found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
         served = {endpoint.sends for endpoint in local if endpoint.role is not Role.GATEWAY} & intent.networks.keys()
-        for network in (intent.networks[segment] for segment in sorted(served)):
-            if network.vlan in part.vlans and network.gateway is not None and network.subnet is not None:
-                found[_gateway_key(network.vlan)] = _gateway(network, network.gateway, network.subnet, mtu)
+        for segment in sorted(served):
+            found.update(_of_network(intent, intent.networks[segment], mtu, part))
     return found
+
+
+def _of_network(intent: Intent, network: Network, mtu: int, part: _Part) -> Iterator[tuple[str, Body]]:
+    """What is wanted where a network with a way out is served."""
+    if network.gateway is None or network.subnet is None:
+        return
+    if network.vlan in part.vlans:
+        yield _gateway_key(network.vlan), _gateway(network, network.gateway, network.subnet, mtu)
+    if network.vlan in part.named:
+        yield _names_key(network.vlan), NamesWant(vlan=network.vlan, names=_names(intent, network.vni))
 
 
 def _gateway_key(vlan: int) -> str:
     return f"gateway/{vlan}"
+
+
+def _names_key(vlan: int) -> str:
+    return f"names/{vlan}"
+
+
+def _names(intent: Intent, segment: int) -> dict[str, tuple[IPv4Address, ...]]:
+    """The addresses of each name, in the order of the endpoints' keys."""
+    found: dict[str, tuple[IPv4Address, ...]] = {}
+    for end in intent.members.get(segment, ()):
+        name = end.name.lower()
+        if end.role is not Role.CONTAINER or end.address is None or end.sends != segment:
+            continue
+        if name in found or len(found) < MOST_NAMES:
+            found[name] = (*found.get(name, ()), end.address.ip)[:MOST_ADDRESSES]
+    return found
 
 
 def _gateway_vlan(endpoint: Endpoint) -> int:

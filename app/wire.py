@@ -269,6 +269,14 @@ class GatewayWant(Wire):
     mtu: int | None = None
 
 
+class NamesWant(Wire):
+    """Who is called how in the network of this vlan, on all hosts: what its containers here may ask for."""
+
+    kind: Literal["names"] = "names"
+    vlan: Vlan
+    names: dict[str, tuple[IPv4Address, ...]]  # in lower case: DNS knows no other (RFC 4343)
+
+
 class MtuWant(Wire):
     """What fits through every tunnel, bytes: the MTU of all that is attached on the host, now and later."""
 
@@ -288,7 +296,9 @@ class Want(Wire):
 
     key: str
     generation: int
-    body: Annotated[TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant, Field(discriminator="kind")]
+    body: Annotated[
+        TunnelsWant | ShaperWant | GatewayWant | NamesWant | MtuWant | SettleWant, Field(discriminator="kind")
+    ]
 
 
 class Done(Wire):

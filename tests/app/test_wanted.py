@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.desk import RefusedError
 from app.helpers import Line, Lines
 from app.wanted import Book, changes, concerned, lowered, shaper_key, wants
-from app.wire import Done, GatewayWant, MtuWant, ShaperWant, TunnelsWant
+from app.wire import Done, GatewayWant, MtuWant, NamesWant, ShaperWant, TunnelsWant
 from flows.model import EndpointKey, Intent, Network, Role
 from tests.flows.intents import endpoint, intent, intents
 
@@ -38,6 +38,17 @@ def test_a_gateway_is_wanted_where_a_member_is_and_taken_back_where_none_is() ->
     leftover = endpoint("h1", 9, 10, role=Role.GATEWAY, key=EndpointKey("h1", "gateway:10", "gw10"))
     alone = replace(intent(leftover, names=("h1", "h2")), networks={10: BLUE})
     assert wants(alone, "h1", 1450)["gateway/10"] == GatewayWant(vlan=10, present=False)
+
+
+def test_names_are_wanted_where_the_gateway_is_and_nobody_waits_for_them() -> None:
+    assert wants(ROUTED, "h1", 1450)["names/10"] == NamesWant(
+        vlan=10, names={end.name: (end.address.ip,) for end in ROUTED.endpoints.values() if end.address}
+    )
+    assert "names/10" not in wants(PLAIN, "h1", 1450)
+
+    book = Book()
+    assert "names/10" in {want.key for want in book.update(wants(ROUTED, "h1", 1450), 1)}
+    assert "names/10" not in {want.key for want in book.outstanding()}
 
 
 def test_only_what_is_new_is_sent() -> None:

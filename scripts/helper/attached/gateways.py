@@ -1,7 +1,8 @@
 """Gateways of networks on this host: a port of the bridge with the gateway's address. Callers hold the host's lock.
 
 What leaves a subnet through it is routed by this host's kernel (`nat.py`). The device goes with ovs-vswitchd, so its
-address is set again from the record whenever it may have gone.
+addresses are set again from the record whenever it may have gone. Besides the gateway's it has the resolver's address:
+a question comes by the default route, and the device that it came by says which network it is from.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from ipaddress import IPv4Network
 from app.wire import EndpointReport
 from flows.model import Mac, Role
 from scripts.helper.attached.endpoints import healthy
-from scripts.helper.net import plumb
+from scripts.helper.net import plumb, resolver
 from scripts.helper.ovs.record import GATEWAY, GatewayRecord, Key, gateway_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch
 
@@ -25,6 +26,7 @@ class Gateways:
 
     def __init__(self, vswitch: Vswitch) -> None:
         self._vswitch = vswitch
+        self.resolver = resolver.Resolver()
 
     def set(self, vlan: int, record: GatewayRecord) -> None:
         """The gateway is there, as this says. Idempotent."""
@@ -33,6 +35,7 @@ class Gateways:
 
     def remove(self, vlan: int) -> None:
         """The gateway is not there. Idempotent."""
+        self.resolver.leave(vlan)
         self._vswitch.delete_port(gateway_key(vlan).interface, f"{GATEWAY}{vlan}")
 
     def restore(self) -> None:
@@ -66,4 +69,5 @@ class Gateways:
     def _make(self, vlan: int, record: GatewayRecord) -> None:
         name, mac = gateway_key(vlan).interface, Mac.parse(record.mac)
         self._vswitch.add_internal_port(name, external_ids={"containet-gateway": str(vlan)}, mac=mac, mtu=record.mtu)
-        plumb.address_device(name, record.address, mac, record.mtu)
+        plumb.address_device(name, (record.address, resolver.INTERFACE), mac, record.mtu)
+        self.resolver.serve(vlan, name)

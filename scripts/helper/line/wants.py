@@ -6,7 +6,7 @@ A newer want of the same key replaces one that waits. Wants of an earlier sessio
 import logging
 import threading
 
-from app.wire import Done, GatewayWant, MtuWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
+from app.wire import Done, GatewayWant, MtuWant, NamesWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
 from scripts.helper.attached.host import TUNNELS, Host
 from scripts.helper.line.report import Channel
 from scripts.helper.net.nat import NatError
@@ -67,9 +67,14 @@ class Wants:
             return "The helper of this host failed unexpectedly; its log has more."
         return None
 
-    def _do(self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant | MtuWant | SettleWant) -> None:
+    def _do(
+        self, channel: Channel, wanted: TunnelsWant | ShaperWant | GatewayWant | NamesWant | MtuWant | SettleWant
+    ) -> None:
         if isinstance(wanted, SettleWant):
             self._revalidator.settle()
+            return
+        if isinstance(wanted, NamesWant):
+            self._host.gateways.resolver.name(wanted.vlan, wanted.names)
             return
         if isinstance(wanted, MtuWant):
             self._host.set_mtu(wanted.mtu)

@@ -5,6 +5,7 @@ Each function does the whole or nothing: what it began is undone when it fails. 
 
 import errno
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import count
@@ -202,20 +203,21 @@ def veth_to_give(outer: str, inner: str, mac: Mac, mtu: int) -> None:
         undo.pop_all()
 
 
-def address_device(name: str, address: IPv4Interface, mac: Mac, mtu: int) -> None:
-    """The device is up with this MAC and MTU (bytes), and with this address as its only IPv4 one. Idempotent."""
-    with IPRoute() as ipr, in_words(f"Giving “{name}” the address “{address}” failed"):
+def address_device(name: str, addresses: Sequence[IPv4Interface], mac: Mac, mtu: int) -> None:
+    """The device is up with this MAC and MTU (bytes), and with these IPv4 addresses and no others. Idempotent."""
+    with IPRoute() as ipr, in_words(f"Giving “{name}” the address “{addresses[0]}” failed"):
         link = ipr.link("get", index=_need(name))[0]
         index = link["index"]
         if link.get("address") != str(mac):
             ipr.link("set", index=index, address=str(mac))
         ipr.link("set", index=index, mtu=mtu, state="up")
-        wanted = (str(address.ip), address.network.prefixlen)
+        wanted = [(str(address.ip), address.network.prefixlen) for address in addresses]
         for found in ipr.get_addr(index=index, family=2):
             have = (found.get("address"), found["prefixlen"])
-            if have != wanted:
+            if have not in wanted:
                 ipr.addr("del", index=index, address=have[0], prefixlen=have[1])
-        ipr.addr("replace", index=index, address=wanted[0], prefixlen=wanted[1])
+        for ip, length in wanted:
+            ipr.addr("replace", index=index, address=ip, prefixlen=length)
 
 
 def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> None:

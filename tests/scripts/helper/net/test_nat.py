@@ -28,7 +28,7 @@ def routed(containers: Callable[[str], Container]) -> Iterator[dict[str, Contain
         run("ip", "link", "set", host_end, "arp", "on")
         Path(f"/proc/sys/net/ipv4/conf/{host_end}/rp_filter").write_text("0")
         own = IPv4Interface(f"{gateway}/24")
-        plumb.address_device(host_end, own, Mac.of(IPv4Address(own.ip)), 1400)
+        plumb.address_device(host_end, [own], Mac.of(IPv4Address(own.ip)), 1400)
     yield made
     Nat().set([])
     for name in made:

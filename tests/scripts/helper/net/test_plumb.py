@@ -172,7 +172,7 @@ def test_gateway_device_has_one_address_only() -> None:
     run("ip", "link", "add", "gate0", "type", "veth", "peer", "name", "gate1")
     mac = Mac.parse("02:c7:00:00:00:07")
     for text in ("10.6.0.1/24", "10.6.0.2/24", "10.6.0.2/24"):
-        plumb.address_device("gate0", IPv4Interface(text), mac, 1300)
+        plumb.address_device("gate0", [IPv4Interface(text)], mac, 1300)
     shown = run("ip", "-4", "-o", "address", "show", "dev", "gate0")
     assert "10.6.0.2/24" in shown
     assert shown.count("inet ") == 1
