@@ -5,6 +5,7 @@ Stopping leaves ports, flows and containers alone: everything goes on without th
 
 import argparse
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -105,6 +106,8 @@ def _serve(config: Config) -> None:
     )
     _offer("api", config.socket, people, LARGEST_BODY * 2)
     log.info("%s serves at %s, bridge %s, dpid %#018x", config.host, config.socket, config.bridge, config.dpid)
+    gc.collect()
+    gc.freeze()  # what is there by now stays: looking through it again and again would hold a call up for 10 ms
     name = signal.Signals(signal.sigwait(STOP_SIGNALS)).name
     with host.alone():  # what is being plugged is plugged
         log.info("%s: the helper ends; ports, flows and containers stay", name)

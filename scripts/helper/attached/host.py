@@ -231,16 +231,17 @@ class Host:
     def plug(self, key: Key, record: EndpointRecord, netns: str, rates: Rates) -> None:
         """A new endpoint, at these rates. RefusedError if its interface is taken; what fails leaves nothing."""
         with self._lock:
-            if key.interface in plumb.interfaces(netns):
+            self.endpoints.set_rates(key, rates)
+            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
+                record = record.model_copy(update={"mtu": self._mtu})
+            try:
+                self.endpoints.plug(key, record, netns, new=True)
+            except plumb.TakenError as error:
                 raise RefusedError(
                     409,
                     "interface-taken",
                     f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
-                )
-            self.endpoints.set_rates(key, rates)
-            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
-                record = record.model_copy(update={"mtu": self._mtu})
-            self.endpoints.plug(key, record, netns, new=True)
+                ) from error
 
     def forget(self, key: Key) -> None:
         """Take an endpoint away, with its record."""

@@ -20,6 +20,7 @@ from scripts.helper.net.netns import PlumbError, in_words, inside, opened
 
 __all__ = [
     "PlumbError",
+    "TakenError",
     "Underlay",
     "address_device",
     "bridge_address",
@@ -34,6 +35,10 @@ __all__ = [
     "veth",
     "veth_to_give",
 ]
+
+
+class TakenError(PlumbError):
+    """The container has an interface of this name already."""
 
 
 def plug(
@@ -72,7 +77,7 @@ def plug(
             )
         except NetlinkError as error:
             if error.code == errno.EEXIST and interface in interfaces(netns):
-                raise PlumbError(
+                raise TakenError(
                     f"There is an interface “{interface}” in that container already. Choose another name."
                 ) from error
             with in_words(f"Making the interface “{interface}” with MTU {mtu} and its host end “{host_end}” failed"):
