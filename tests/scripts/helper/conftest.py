@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pyroute2 import netns as namespaces
@@ -17,6 +18,10 @@ from flows.model import Mac
 from flows.table import Table
 from scripts.helper.net import plumb
 from scripts.helper.ovs.vswitch import Vswitch
+from tests.scripts.helper.twin import Twin
+
+if TYPE_CHECKING:
+    from tests.scripts.helper.running import Running
 
 BRIDGE = "br-int"
 CLONE_NEWNET = 0x40000000
@@ -166,3 +171,24 @@ def containers() -> Iterator[Callable[[str], Container]]:
     yield make
     for container in made:
         namespaces.remove(container.name)
+
+
+@pytest.fixture
+def twin() -> Iterator[Twin]:
+    """A controller of the test's own."""
+    twin = Twin()
+    twin.start()
+    yield twin
+    twin.stop()
+
+
+@pytest.fixture(scope="module")
+def running(ovs: Ovs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["Running", Twin]]:
+    """A helper and its controller, for all tests of a module."""
+    from tests.scripts.helper.running import helper
+
+    twin = Twin()
+    twin.start()
+    with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
+        yield made, twin
+    twin.stop()

@@ -27,14 +27,6 @@ GATEWAY = GatewayWant(
 
 
 @pytest.fixture
-def twin() -> Iterator[Twin]:
-    twin = Twin()
-    twin.start()
-    yield twin
-    twin.stop()
-
-
-@pytest.fixture
 def here(ovs: Ovs, twin: Twin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
         until(lambda: twin.reports)

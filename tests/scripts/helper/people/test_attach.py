@@ -9,19 +9,10 @@ import pytest
 
 from app.wire import Admission, Ask
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
-from tests.scripts.helper.running import Running, helper
+from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import ProblemError, Twin, admitted
 
 Make = Callable[[str], Container]
-
-
-@pytest.fixture(scope="module")
-def running(ovs: Ovs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Twin]]:
-    twin = Twin()
-    twin.start()
-    with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
-        yield made, twin
-    twin.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scripts.helper.conftest import BRIDGE, Ovs, until
-from tests.scripts.helper.running import Running, helper
+from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import Twin
 
 NETWORK, ENDPOINT, SUBNET = "a" * 64, "b" * 64, "10.9.0.0/24"
@@ -20,15 +20,6 @@ MAKE = {
 }
 OF = {"NetworkID": NETWORK, "EndpointID": ENDPOINT}
 CREATE = OF | {"Interface": {"Address": "10.9.0.5/24", "AddressIPv6": "", "MacAddress": ""}, "Options": {}}
-
-
-@pytest.fixture(scope="module")
-def running(ovs: Ovs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Twin]]:
-    twin = Twin()
-    twin.start()
-    with helper(tmp_path_factory.mktemp("helper"), ovs, twin) as made:
-        yield made, twin
-    twin.stop()
 
 
 @pytest.fixture
