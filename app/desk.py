@@ -71,6 +71,7 @@ class EndpointView:
     state: str  # up | pending | away | refused
     why: str = ""  # of pending, away or refused
     labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()  # published on its host
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def endpoint_view(
         state=state,
         why=why,
         labels=report.labels,
+        ports=tuple(map(str, report.ports)),
     )
 
 

@@ -41,7 +41,10 @@ Vlan = Annotated[int, Field(ge=LOWEST_VLAN, le=HIGHEST_VLAN, strict=True)]
 MacText = Annotated[str, AfterValidator(_mac)]
 Kbps = Annotated[int, Field(ge=1)]
 
+MOST_PORTS = 256  # that one endpoint publishes
 
+
+TransportPort = Annotated[int, Field(ge=1, le=65535, strict=True)]
 OfPort = Annotated[int, Field(ge=1, lt=0xFFFFFF00)]  # a real port: OFPP_MAX and up are reserved
 
 
@@ -50,6 +53,20 @@ class Rates(Wire):
 
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
+
+
+class PublishedPort(Wire):
+    """A port of the host that leads to a port of a container there."""
+
+    protocol: Literal["tcp", "udp"]
+    host_address: IPv4Address | None = None  # of the host; any of them if none is said
+    host_port: TransportPort
+    port: TransportPort
+
+    def __str__(self) -> str:
+        """As Docker writes it: `8080->80/tcp`, `10.0.0.1:53->53/udp`."""
+        where = f"{self.host_address}:" if self.host_address else ""
+        return f"{where}{self.host_port}->{self.port}/{self.protocol}"
 
 
 class EndpointReport(Wire):
@@ -67,6 +84,7 @@ class EndpointReport(Wire):
     role: Role = Role.CONTAINER
     behind: str | None = None  # the joined Linux bridge that it is on, if not straight on br-int
     labels: dict[str, str] = Field(default_factory=dict, max_length=128)
+    ports: tuple[PublishedPort, ...] = Field(default=(), max_length=MOST_PORTS)
 
     @model_validator(mode="after")
     def _gateway_by_its_vlan(self) -> "EndpointReport":

@@ -41,6 +41,7 @@ class Endpoint:
     state: str
     why: str
     labels: Mapping[str, str]
+    ports: tuple[str, ...]
 
 
 def _said(value: Any) -> Any:
@@ -147,4 +148,5 @@ def _shape(view: EndpointView) -> Endpoint:
         state=view.state,
         why=view.why,
         labels=dict(view.labels),
+        ports=view.ports,
     )

@@ -21,7 +21,7 @@ SHOWN = ("host", "name", "interface", "address", "network", "vlan", "up", "down"
 def endpoints(output: str) -> None:
     """List the containers' interfaces on all hosts."""
     answer = controller().ask("GET", "/v1/endpoints", doing="the endpoints")
-    shown(answer, output, lambda found: table((*map(str.upper, SHOWN), "STATE"), map(_endpoint_row, found)))
+    shown(answer, output, _endpoints)
 
 
 @command("hosts", "hosts", "hosts -o json")
@@ -61,6 +61,13 @@ def forget_host(name: str, output: str) -> None:
     """
     answer = controller().ask("DELETE", f"/v1/hosts/{quote(name, safe='')}", doing=f"{name} to be forgotten")
     changed(answer, output, f"{name} is forgotten")
+
+
+def _endpoints(found: list[Entry]) -> str:
+    if any(endpoint["ports"] for endpoint in found):
+        rows = ((*_endpoint_row(endpoint), ", ".join(endpoint["ports"])) for endpoint in found)
+        return table((*map(str.upper, SHOWN), "STATE", "PORTS"), rows)
+    return table((*map(str.upper, SHOWN), "STATE"), map(_endpoint_row, found))
 
 
 def _endpoint_row(endpoint: Entry) -> tuple[object, ...]:

@@ -17,13 +17,14 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
-from app.wire import EndpointReport, NetworkReport, Rates
+from app.wire import EndpointReport, NetworkReport, PublishedPort, Rates
 from flows.model import Mac
 from scripts.helper import labels
 from scripts.helper.attached.endpoints import healthy, new_host_end
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.member import fit
+from scripts.helper.net.ports import Published
 from scripts.helper.ovs.record import (
     DRIVEN,
     NETWORK,
@@ -119,7 +120,7 @@ class Driven:
         key = record.key
         self._vswitch.delete_port(record.veth)
         plumb.unplug(record.veth)
-        bare = record.model_copy(update={"veth": None, "container": None, "interface": None})
+        bare = record.model_copy(update={"veth": None, "container": None, "interface": None, "ports": ()})
         self._write(name, bare)
         return key
 
@@ -129,6 +130,18 @@ class Driven:
         self._rates.pop(name, None)
         self._vswitch.remove_record(DRIVEN + name)
         return key
+
+    def publish(self, name: str, ports: tuple[PublishedPort, ...]) -> Key | None:
+        """These ports of the host lead to this endpoint, and no others; whose it is, if that is known."""
+        record = self.records()[name]
+        self._write(name, record.model_copy(update={"ports": ports}))
+        return record.key
+
+    def published(self) -> Iterator[tuple[str, Published]]:
+        """Which ports lead where, each with Docker's id of its endpoint."""
+        for name, record in self.records().items():
+            for port in record.ports:
+                yield name, Published(port, record.address.ip)
 
     def note(self, found: Container, mtu: int) -> None:
         """Which of the endpoints this container has, by which interface."""
@@ -208,6 +221,7 @@ class Driven:
                     up_kbps=record.up_kbps,
                     down_kbps=record.down_kbps,
                     labels=record.labels,
+                    ports=record.ports,
                 )
 
     def _shape(self, name: str, record: DrivenRecord, rates: Rates) -> None:

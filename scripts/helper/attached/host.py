@@ -38,6 +38,7 @@ from scripts.helper.net import plumb
 from scripts.helper.net.nat import Nat, NatError
 from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
+from scripts.helper.net.ports import Published
 from scripts.helper.ovs.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
 from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.problem import RefusedError
@@ -61,7 +62,7 @@ class Host:
         self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
         self._nat = Nat()
         self._mtu: int | None = None  # as the controller last said
-        self._natted: set[IPv4Network] | None = None  # None: not known, so to be said again
+        self._natted: tuple[set[IPv4Network], set[Published]] | None = None  # None: not known, so to be said again
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -219,11 +220,12 @@ class Host:
                     return
 
     def set_nat(self) -> None:
-        """All whose subnets go out through here, and no others."""
+        """All whose subnets go out through here, and all ports that lead in, and no others."""
         with self._lock:
-            wanted = {*self.gateways.subnets(), *self.joins.subnets()}
+            subnets = {*self.gateways.subnets(), *self.joins.subnets()}
+            wanted = subnets, {published for _, published in self.driven.published()}
             if wanted != self._natted:
-                self._nat.set(wanted)
+                self._nat.set(*wanted)
                 self._natted = wanted
 
     # What people want

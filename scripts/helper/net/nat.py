@@ -1,8 +1,17 @@
-"""The way out: packets of these subnets leave this host under its own address. A table of our own, whole or gone.
+"""The way out, and in: a table of our own, whole or gone.
 
-    table inet containet                 what it is for
-    postrouting  S -> not S: masquerade  answers find their way back
-    forward      S -> other of ours: drop  a host that has gateways of two networks must not join them
+Packets of these subnets leave this host under its own address, and what comes for a published port goes to the
+container that it is published for.
+
+    table inet containet                              what it is for
+    prerouting   a published port: dnat               whoever reaches this host reaches the container
+    output       the same                             so does this host itself
+    postrouting  S -> not S: masquerade               answers find their way back
+                 S -> S by a published port: likewise the container would answer its neighbour past this host
+    forward      S -> other of ours: drop             a host that has gateways of two networks must not join them
+                 not S -> S: drop                     unless by a published port, or as an answer
+
+Connections to 127.0.0.1 stay with the host's own programs: the kernel routes no such address.
 
 An engine with iptables of its own drops what is forwarded, and an accept in another table does not overrule that: there
 the same is said in DOCKER-USER, Docker's chain for what others have to say. Forwarding is switched on while there is a
@@ -15,6 +24,8 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, collapse_addresses
 from pathlib import Path
+
+from scripts.helper.net.ports import Published
 
 TABLE = "inet containet"
 CHAIN = "DOCKER-USER"
@@ -29,20 +40,24 @@ class NatError(Exception):
 
 
 class Nat:
-    """Masquerading on this host."""
+    """Address translation on this host."""
 
-    def set(self, subnets: Iterable[IPv4Network]) -> None:
-        """These subnets, and no others, reach the outside through this host. Idempotent; none at all leaves nothing."""
-        wanted = sorted(set(subnets))
+    def set(self, subnets: Iterable[IPv4Network], ports: Iterable[Published] = ()) -> None:
+        """These subnets, and no others, reach the outside through this host, and these ports lead in.
+
+        Idempotent; none at all leaves nothing.
+        """
+        wanted, published = sorted(set(subnets)), sorted(set(ports), key=str)
         before = self._forwarding_before()
-        if wanted:
+        if wanted or published:
             was = before or IP_FORWARD.read_text().strip()
-            _nft(_ruleset(wanted, was))
+            _nft(_ruleset(wanted, published, was))
             self._forward("1")
         elif before:
             _nft(f"delete table {TABLE}\n")
         self._tell_docker(wanted)
-        if before == "0" and not wanted and self._docker_rules() is None:  # Docker's chain: now Docker forwards too
+        gone = before == "0" and not (wanted or published)
+        if gone and self._docker_rules() is None:  # Docker's chain: now Docker forwards too
             self._forward("0")
 
     def _forwarding_before(self) -> str | None:
@@ -86,16 +101,30 @@ class Nat:
                 _run(["iptables", "-w", "5", "-I", *shlex.split(rule)[1:]])
 
 
-def _ruleset(subnets: Sequence[IPv4Network], was: str) -> str:
+def _ruleset(subnets: Sequence[IPv4Network], ports: Sequence[Published], was: str) -> str:
     """The whole table in nft(8)'s words, as one transaction that replaces an older one."""
     ours = ", ".join(str(subnet) for subnet in collapse_addresses(subnets))
-    out = "\n".join(f"    ip saddr {subnet} ip daddr != {subnet} masquerade" for subnet in subnets)
+    within = "\n".join(_dnat(published) for published in ports)
+    out = "\n".join(
+        f"    ip saddr {subnet} ip daddr != {subnet} masquerade\n"
+        f"    ct status dnat ip saddr {subnet} ip daddr {subnet} masquerade"
+        for subnet in subnets
+    )
     apart = "\n".join(f"    ip saddr {subnet} ip daddr != {subnet} ip daddr {{ {ours} }} drop" for subnet in subnets)
+    shut = "\n".join(f"    ip saddr != {subnet} ip daddr {subnet} drop" for subnet in subnets)
     return f"""\
 add table {TABLE}
 delete table {TABLE}
 table {TABLE} {{
   comment "ip_forward was {was}"
+  chain prerouting {{
+    type nat hook prerouting priority dstnat; policy accept;
+{within}
+  }}
+  chain output {{
+    type nat hook output priority -100; policy accept;
+{within}
+  }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
 {out}
@@ -103,16 +132,27 @@ table {TABLE} {{
   chain forward {{
     type filter hook forward priority filter; policy accept;
 {apart}
+    ct status dnat accept
+    ct state established,related accept
+{shut}
   }}
 }}
 """
 
 
-def _docker_rules(subnet: IPv4Network) -> tuple[str, str]:
-    """Out, and the answers in; spelled as `iptables -S` spells them, so that they can be compared."""
+def _dnat(published: Published) -> str:
+    """What leads a packet for this port to its container."""
+    port, address = published
+    where = f"ip daddr {port.host_address}" if port.host_address else "fib daddr type local ip daddr != 127.0.0.0/8"
+    return f"    {where} {port.protocol} dport {port.host_port} dnat ip to {address}:{port.port}"
+
+
+def _docker_rules(subnet: IPv4Network) -> tuple[str, ...]:
+    """Out, the answers in, and in by a published port; as `iptables -S` spells them, so that they can be compared."""
     return (
         f"-A {CHAIN} -s {subnet} -m comment --comment containet -j ACCEPT",
         f"-A {CHAIN} -d {subnet} -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment containet -j ACCEPT",
+        f"-A {CHAIN} -d {subnet} -m conntrack --ctstate DNAT -m comment --comment containet -j ACCEPT",
     )
 
 

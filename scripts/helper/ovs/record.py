@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from app.wire import Kbps, MacText, Rates, Vlan, Wire
+from app.wire import Kbps, MacText, PublishedPort, Rates, Vlan, Wire
 
 ENDPOINT, JOIN, GATEWAY = "endpoint/", "join/", "gateway/"
 NETWORK, DRIVEN, POOL = "network/", "driven/", "pool/"
@@ -119,6 +119,7 @@ class DrivenRecord(Record):
     interface: str | None = None
     name: str | None = None
     labels: dict[str, str] = {}
+    ports: tuple[PublishedPort, ...] = ()  # published on this host, once its way out is through this endpoint
 
     @property
     def key(self) -> Key | None:

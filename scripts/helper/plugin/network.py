@@ -1,16 +1,20 @@
 """The network driver: what each of the engine's calls does here."""
 
 import logging
+from collections.abc import Iterable
 from ipaddress import IPv4Interface
 from typing import Any
 
-from app.wire import Ask, NetworkReport
+from app.wire import Ask, NetworkReport, PublishedPort
 from flows.model import Mac
 from scripts.helper.attached.host import NETWORKS, Host
 from scripts.helper.line.report import Channel
+from scripts.helper.net.nat import NatError
+from scripts.helper.net.ports import overlap, why_not_free
 from scripts.helper.ovs.record import DrivenRecord, NetworkRecord
 from scripts.helper.plugin import options
-from scripts.helper.plugin.said import CreateEndpoint, CreateNetwork, Nothing, OfEndpoint, OfNetwork
+from scripts.helper.plugin.bindings import published
+from scripts.helper.plugin.said import CreateEndpoint, CreateNetwork, Nothing, OfEndpoint, OfNetwork, Publish
 from scripts.helper.problem import AwayError, RefusedError
 
 EMPTY: dict[str, Any] = {}
@@ -94,6 +98,7 @@ class NetworkDriver:
             key = self._host.driven.delete(asked.endpoint)
         if key is not None:
             self._channel.mark(key)
+        self._host.set_nat()
         return EMPTY
 
     def join(self, asked: OfEndpoint) -> dict[str, Any]:
@@ -116,6 +121,25 @@ class NetworkDriver:
             key = self._host.driven.leave(asked.endpoint)
         if key is not None:
             self._channel.mark(key)
+        self._host.set_nat()
+        return EMPTY
+
+    def publish(self, asked: Publish) -> dict[str, Any]:
+        """The container's ports are published on this host, all of them or none."""
+        wanted = published((asked.options and asked.options.bindings) or ())
+        with self._host.alone():
+            record = self._host.driven.records().get(asked.endpoint)
+            if record is None:
+                raise RefusedError(404, "unknown-endpoint", "this endpoint is not known: start the container again")
+            self._refuse_in_use(asked.endpoint, [port for port in wanted if port not in record.ports])
+            self._publish(asked.endpoint, wanted)
+        return EMPTY
+
+    def unpublish(self, asked: OfEndpoint) -> dict[str, Any]:
+        """They are not any more, or never were."""
+        with self._host.alone():
+            if asked.endpoint in self._host.driven.records():
+                self._publish(asked.endpoint, ())
         return EMPTY
 
     def nothing(self, _: Nothing) -> dict[str, Any]:
@@ -158,6 +182,30 @@ class NetworkDriver:
             )
         except AwayError as error:
             log.warning("The controller could not be asked about %s: %s", address, error)
+
+    def _publish(self, endpoint: str, ports: tuple[PublishedPort, ...]) -> None:
+        """With the host's lock. What fails leaves nothing published."""
+        key = self._host.driven.publish(endpoint, ports)
+        try:
+            self._host.set_nat()
+        except NatError:
+            self._host.driven.publish(endpoint, ())
+            raise
+        if key is not None:
+            self._channel.mark(key)
+
+    def _refuse_in_use(self, endpoint: str, wanted: Iterable[PublishedPort]) -> None:
+        """RefusedError if another endpoint or a process of this host has one of these ports."""
+        driven = self._host.driven
+        records = driven.records()
+        for port in wanted:
+            for name, other in driven.published():
+                if name != endpoint and overlap(port, other.port):
+                    whose = records[name].name or name[:12]
+                    raise RefusedError(409, "port-in-use", f"{port} cannot be published: {whose} has {other.port}")
+            why = why_not_free(port)
+            if why:
+                raise RefusedError(409, "port-in-use", f"{port} cannot be published: {why}")
 
     def _known(self, name: str) -> NetworkRecord:
         record = self._host.driven.networks().get(name)

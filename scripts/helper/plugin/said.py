@@ -3,7 +3,7 @@
 Names are the engine's: moby's documents daemon/libnetwork/docs/remote.md and ipam.md.
 """
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -91,6 +91,28 @@ class CreateEndpoint(OfEndpoint):
 
     interface: Annotated[Given | None, Field(alias="Interface")] = None
     options: Annotated[Options, Field(alias="Options")] = {}
+
+
+class Binding(Said):
+    """A `-p`; numbers of protocols are IANA's, port 0 is one that is not said."""
+
+    protocol: Annotated[int, Field(alias="Proto")]
+    port: Annotated[int, Field(alias="Port", ge=1, le=65535)]
+    host_address: Annotated[IPv4Address | IPv6Address | None, BeforeValidator(_nothing), Field(alias="HostIP")] = None
+    host_port: Annotated[int, Field(alias="HostPort", ge=0, le=65535)] = 0
+    host_port_end: Annotated[int, Field(alias="HostPortEnd", ge=0, le=65535)] = 0
+
+
+class Wishes(Said):
+    """What a container wants of the endpoint that is its way out."""
+
+    bindings: Annotated[tuple[Binding, ...] | None, Field(alias="com.docker.network.portmap")] = None
+
+
+class Publish(OfEndpoint):
+    """A container's way out is through this endpoint: its ports are to be published here."""
+
+    options: Annotated[Wishes | None, Field(alias="Options")] = None
 
 
 class RequestPool(Said):

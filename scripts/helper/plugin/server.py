@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import falcon
 from pydantic import ValidationError
 
+from scripts.helper.net.nat import NatError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.vswitch import VswitchError
 from scripts.helper.plugin.ipam import IpamDriver
@@ -22,6 +23,7 @@ from scripts.helper.plugin.said import (
     OfEndpoint,
     OfNetwork,
     OfPool,
+    Publish,
     ReleaseAddress,
     RequestAddress,
     RequestPool,
@@ -52,6 +54,8 @@ def application(network: NetworkDriver, ipam: IpamDriver) -> falcon.App[falcon.R
         ("NetworkDriver.DeleteEndpoint", OfEndpoint, network.delete_endpoint),
         ("NetworkDriver.Join", OfEndpoint, network.join),
         ("NetworkDriver.Leave", OfEndpoint, network.leave),
+        ("NetworkDriver.ProgramExternalConnectivity", Publish, network.publish),
+        ("NetworkDriver.RevokeExternalConnectivity", OfEndpoint, network.unpublish),
         ("NetworkDriver.DiscoverNew", Nothing, network.nothing),
         ("NetworkDriver.DiscoverDelete", Nothing, network.nothing),
         ("IpamDriver.GetCapabilities", Nothing, ipam.capabilities),
@@ -81,7 +85,7 @@ class _Call:
         except RefusedError as refusal:
             log.warning("%s is refused: %s", self._name, refusal)
             answer = {self._error: f"containet: {refusal}"}
-        except (PlumbError, VswitchError) as error:
+        except (PlumbError, VswitchError, NatError) as error:
             log.error("%s failed: %s", self._name, error)
             answer = {self._error: f"containet: {error}"}
         except Exception as error:

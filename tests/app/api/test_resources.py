@@ -108,6 +108,7 @@ def test_endpoints(client: TestClient) -> None:
         "state": "up",
         "why": "",
         "labels": {},
+        "ports": [],
     }
 
 

@@ -22,6 +22,7 @@ ENDPOINT: dict[str, Any] = {
     "state": "up",
     "why": "",
     "labels": {},
+    "ports": [],
 }
 HOST: dict[str, Any] = {
     "name": "host1",

@@ -16,6 +16,15 @@ def test_endpoints(cli: Cli, controller: Peer) -> None:
     ]
 
 
+def test_published_ports(cli: Cli, controller: Peer) -> None:
+    controller.answers["GET /v1/endpoints"] = 200, [ENDPOINT | {"ports": ["8080->80/tcp", "53->53/udp"]}]
+
+    assert cli("endpoints").out.splitlines() == [
+        "HOST   NAME  INTERFACE  ADDRESS           NETWORK  VLAN  UP      DOWN  STATE  PORTS",
+        "host1  web1  eth0       172.15.42.100/24  blue       10  10mbit  none  up     8080->80/tcp, 53->53/udp",
+    ]
+
+
 def test_hosts(cli: Cli, controller: Peer) -> None:
     away = HOST | {"name": "host2", "switch": "away", "links": [], "errors": ["no bridge br-int"], "pending": True}
     controller.answers["GET /v1/hosts"] = 200, [HOST, away, HOST | {"name": "host3", "pending": True}]

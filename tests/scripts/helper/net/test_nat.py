@@ -1,15 +1,20 @@
 """Out through a host, with and without an engine that drops what is forwarded."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
 
+from app.wire import PublishedPort
 from flows.model import Mac
 from scripts.helper.net import plumb
 from scripts.helper.net.nat import Nat, NatError
+from scripts.helper.net.ports import Published
 from tests.scripts.helper.conftest import Container, run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -39,25 +44,64 @@ def reaches(container: Container, address: str) -> bool:
     return " 0% packet loss" in container.run("ping", "-c1", "-W1", address, check=False)
 
 
-@pytest.mark.parametrize("engine", ["none", "drops"])
-def test_subnet_reaches_the_outside_and_the_answers_come_back(routed: dict[str, Container], engine: str) -> None:
-    if engine == "drops":
+@contextmanager
+def listening(container: Container, port: int) -> Iterator[None]:
+    """A program of the container's accepts connections there."""
+    serve = f"import socket, time; s = socket.create_server(('', {port})); print(flush=True); time.sleep(30)"
+    words = ("nsenter", f"--net={container.netns}", sys.executable, "-c", serve)
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        assert program.stdout.readline(), "it listens"
+        yield
+        program.kill()
+
+
+def connects(container: Container, address: str, port: int) -> bool:
+    """Whether somebody accepts a connection from the container there."""
+    ask = f"import socket; socket.create_connection(('{address}', {port}), 1); print('yes')"
+    return container.run(sys.executable, "-c", ask, check=False) == "yes\n"
+
+
+@pytest.fixture(params=["none", "drops"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An engine with no iptables of its own, or what one that has them does: it drops what it does not know."""
+    if request.param == "drops":
         for rule in ("-N DOCKER-USER", "-A DOCKER-USER -j RETURN", "-P FORWARD DROP", "-I FORWARD -j DOCKER-USER"):
             run("iptables", *rule.split())
-    try:
-        assert not reaches(routed["blue"], OUTSIDE)
+    yield
+    if request.param == "drops":
+        for rule in ("-P FORWARD ACCEPT", "-F FORWARD", "-F DOCKER-USER", "-X DOCKER-USER"):
+            run("iptables", *rule.split())
+
+
+@pytest.mark.usefixtures("engine")
+def test_subnet_reaches_the_outside_and_the_answers_come_back(routed: dict[str, Container]) -> None:
+    assert not reaches(routed["blue"], OUTSIDE)
+    Nat().set([BLUE])
+    assert reaches(routed["blue"], OUTSIDE)
+    before = run("nft", "list", "ruleset")
+    Nat().set([BLUE])
+    assert run("nft", "list", "ruleset").count("masquerade") == before.count("masquerade") > 0
+    Nat().set([])
+    assert not reaches(routed["blue"], OUTSIDE)
+    assert "containet" not in run("nft", "list", "ruleset")
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_published_port_leads_in_and_nothing_else_does(routed: dict[str, Container]) -> None:
+    blue, outside = routed["blue"], routed["outside"]
+    outside.run("ip", "route", "add", str(BLUE), "via", "198.51.100.1")
+    port = PublishedPort(protocol="tcp", host_port=8080, port=80)
+    Nat().set([BLUE], [Published(port, IPv4Address(blue.address.ip))])
+    with listening(blue, 80):
+        assert connects(outside, "198.51.100.1", 8080)
+        assert not connects(outside, "198.51.100.1", 80)
+        assert not connects(outside, str(blue.address.ip), 80)
+        assert reaches(blue, OUTSIDE)
         Nat().set([BLUE])
-        assert reaches(routed["blue"], OUTSIDE)
-        before = run("nft", "list", "ruleset")
-        Nat().set([BLUE])
-        assert run("nft", "list", "ruleset").count("masquerade") == before.count("masquerade") == 1
-        Nat().set([])
-        assert not reaches(routed["blue"], OUTSIDE)
-        assert "containet" not in run("nft", "list", "ruleset")
-    finally:
-        if engine == "drops":
-            for rule in ("-P FORWARD ACCEPT", "-F FORWARD", "-F DOCKER-USER", "-X DOCKER-USER"):
-                run("iptables", *rule.split())
+        assert not connects(outside, "198.51.100.1", 8080)
+    Nat().set([])
+    assert "containet" not in run("nft", "list", "ruleset")
 
 
 def test_two_networks_with_gateways_stay_apart(routed: dict[str, Container]) -> None:

@@ -1,0 +1,39 @@
+"""Ports of this host that lead to a container: which clash, and which somebody has already."""
+
+import errno
+import socket
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from app.wire import PublishedPort
+
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+class Published(NamedTuple):
+    """A port, and the container's address that it leads to."""
+
+    port: PublishedPort
+    address: IPv4Address
+
+
+def overlap(one: PublishedPort, other: PublishedPort) -> bool:
+    """Whether a packet could be meant for both."""
+    same = (one.protocol, one.host_port) == (other.protocol, other.host_port)
+    return same and (None in (one.host_address, other.host_address) or one.host_address == other.host_address)
+
+
+def why_not_free(port: PublishedPort) -> str | None:
+    """Why a process of this host could not listen there, in words; None if one could."""
+    with socket.socket(socket.AF_INET, KINDS[port.protocol]) as probe:
+        if port.protocol == "tcp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections that linger do not count
+        try:
+            probe.bind((str(port.host_address or ""), port.host_port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"a process of this host has port {port.host_port}/{port.protocol}"
+            if error.errno == errno.EADDRNOTAVAIL:
+                return f"{port.host_address} is no address of this host"
+            return str(error.strerror)
+    return None
