@@ -11,7 +11,7 @@ SERVICES=(containet-controller containet-helper)
 # What a host and a lab need: the switch, containers, NAT, namespaces, and an image that needs no registry.
 PACKAGES=(openvswitch-switch nftables iproute2 ethtool util-linux procps kmod python3-venv busybox-static iperf3
     iputils-ping ca-certificates curl)
-TEST_PACKAGES=(vagrant shellcheck systemd openssl iptables)
+TEST_PACKAGES=(vagrant shellcheck systemd openssl iptables docker-compose)
 BENCH_PACKAGES=(ovn-central ovn-host openvswitch-common) # what Containet is measured beside
 
 usage() {
