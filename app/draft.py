@@ -35,6 +35,7 @@ class Draft:
             receives=frozenset({placement.segment}),
             address=report.address,
             role=report.role,
+            aliases=report.aliases,
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,
             up_meter=self._meters.of(key, "up") if placement.up_kbps else 0,

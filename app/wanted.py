@@ -261,11 +261,11 @@ def _names(intent: Intent, segment: int) -> dict[str, tuple[IPv4Address, ...]]:
     """The addresses of each name, in the order of the endpoints' keys."""
     found: dict[str, tuple[IPv4Address, ...]] = {}
     for end in intent.members.get(segment, ()):
-        name = end.name.lower()
         if end.role is not Role.CONTAINER or end.address is None or end.sends != segment:
             continue
-        if name in found or len(found) < MOST_NAMES:
-            found[name] = (*found.get(name, ()), end.address.ip)[:MOST_ADDRESSES]
+        for name in dict.fromkeys(called.lower() for called in (end.name, *end.aliases)):
+            if name in found or len(found) < MOST_NAMES:
+                found[name] = (*found.get(name, ()), end.address.ip)[:MOST_ADDRESSES]
     return found
 
 

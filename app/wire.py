@@ -69,6 +69,10 @@ class PublishedPort(Wire):
         return f"{where}{self.host_port}->{self.port}/{self.protocol}"
 
 
+MOST_ALIASES = 16  # of one endpoint
+Alias = Annotated[str, Field(min_length=1, max_length=128)]
+
+
 class EndpointReport(Wire):
     """An endpoint as the helper has it. `vlan` and the rates are what `connect` said: policy goes before them."""
 
@@ -85,6 +89,7 @@ class EndpointReport(Wire):
     behind: str | None = None  # the joined Linux bridge that it is on, if not straight on br-int
     labels: dict[str, str] = Field(default_factory=dict, max_length=128)
     ports: tuple[PublishedPort, ...] = Field(default=(), max_length=MOST_PORTS)
+    aliases: tuple[Alias, ...] = Field(default=(), max_length=MOST_ALIASES)  # what else it is called in its network
 
     @model_validator(mode="after")
     def _gateway_by_its_vlan(self) -> "EndpointReport":

@@ -117,7 +117,8 @@ def _of_endpoint(end: Endpoint) -> int:
     where = None if end.address is None else (int(end.address), end.address.network.prefixlen)
     rates = end.up_kbps, end.up_meter, end.down_kbps, end.down_meter
     place = end.ofport, end.sends, sorted(end.receives), end.role.value
-    return _term("endpoint", tuple(end.key), end.owner, end.name, int(end.mac), where, place, rates)
+    called = end.name, end.aliases
+    return _term("endpoint", tuple(end.key), end.owner, called, int(end.mac), where, place, rates)
 
 
 def _of_network(network: Network) -> int:

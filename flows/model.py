@@ -115,6 +115,7 @@ class Endpoint:
     receives: frozenset[int]  # segments
     address: IPv4Interface | None = None
     role: Role = Role.CONTAINER
+    aliases: tuple[str, ...] = ()  # what else it is called in its network
     up_kbps: int | None = None
     down_kbps: int | None = None
     up_meter: int = 0  # meter id; 0 where there is no rate

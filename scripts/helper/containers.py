@@ -45,6 +45,7 @@ class Attachment:
     mac: str
     address: IPv4Interface
     endpoint: str = ""  # Docker's id of it
+    aliases: tuple[str, ...] = ()  # what else it is called there
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ def _container(said: Mapping[str, Any]) -> Container:
                 net["MacAddress"],
                 IPv4Interface(f"{net['IPAddress']}/{net['IPPrefixLen']}"),
                 net.get("EndpointID") or "",
+                tuple(net.get("Aliases") or ()),
             )
             for net in networks.values()
             if net.get("IPAddress") and net.get("MacAddress")

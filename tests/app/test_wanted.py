@@ -51,6 +51,14 @@ def test_names_are_wanted_where_the_gateway_is_and_nobody_waits_for_them() -> No
     assert "names/10" not in {want.key for want in book.outstanding()}
 
 
+def test_who_is_called_alike_is_found_together() -> None:
+    shop = [replace(end, aliases=("Shop", "shop")) for end in ROUTED.endpoints.values()]
+    called = wants(replace(intent(*shop, names=("h1", "h2")), networks={10: BLUE}), "h1", 1450)["names/10"]
+
+    assert isinstance(called, NamesWant)
+    assert called.names["shop"] == tuple(end.address.ip for end in shop if end.address)
+
+
 def test_only_what_is_new_is_sent() -> None:
     book = Book()
 

@@ -39,9 +39,10 @@ print(query.tcp(message.make_query(sys.argv[1], "A"), "169.254.53.53", timeout=5
 """
 
 
-def run(host: Machine, name: str, network: str, address: str) -> Box:
+def run(host: Machine, name: str, network: str, address: str, *options: str) -> Box:
     """A container with this address."""
-    host.exec("docker", "run", "-d", "--name", name, "--network", network, "--ip", address, "lab", "sleep", "100000")
+    where = ("--name", name, "--network", network, "--ip", address, *options)
+    host.exec("docker", "run", "--detach", *where, "lab", "sleep", "100000")
     return Box(host, name)
 
 
@@ -94,6 +95,19 @@ def test_a_name_goes_with_its_container(named: Lab) -> None:
     soon(lambda: "NXDOMAIN" in asks(web1, "web2"), "nobody is called web2")
     named["h2"].exec("docker", "rm", "--force", "shop")
     soon(lambda: "NXDOMAIN" in asks(web1, "shop"), "nobody is called shop")
+
+
+def test_an_alias_finds_all_who_have_it(named: Lab) -> None:
+    web1 = run(named["h1"], "web1", "red", "172.15.43.101")
+    for number, host in enumerate(("h1", "h2", "h2"), start=102):
+        run(named[host], f"shop{number}", "blue", f"172.15.42.{number}", "--network-alias", "shop")
+    blue = run(named["h1"], "web2", "blue", "172.15.42.110")
+
+    assert "Address: 172.15.42.102\n" in asks(blue, "shop"), "the engine knows its own"
+    over_tcp = ("-c", OVER_TCP, "shop")
+    everyone = [f"172.15.42.{number}" for number in (102, 103, 104)]
+    soon(lambda: all(each in in_network_of(blue, sys.executable, *over_tcp) for each in everyone), "all are found")
+    assert "172.15.42" not in asks(web1, "shop")
 
 
 def test_each_network_has_its_own_names(named: Lab) -> None:

@@ -31,6 +31,7 @@ from scripts.helper.ovs.record import (
     DrivenRecord,
     Key,
     NetworkRecord,
+    bounded_aliases,
     bounded_labels,
     driven_records,
     network_records,
@@ -158,6 +159,7 @@ class Driven:
                     "interface": interface,
                     "name": found.name,
                     "labels": bounded_labels(found.labels),
+                    "aliases": bounded_aliases(attachment.aliases),
                     **_labelled(found),
                 }
             )
@@ -222,6 +224,7 @@ class Driven:
                     down_kbps=record.down_kbps,
                     labels=record.labels,
                     ports=record.ports,
+                    aliases=record.aliases,
                 )
 
     def _shape(self, name: str, record: DrivenRecord, rates: Rates) -> None:

@@ -13,17 +13,18 @@ A record that cannot be read (somebody edited it) is passed over and logged; it 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from app.wire import Kbps, MacText, PublishedPort, Rates, Vlan, Wire
+from app.wire import MOST_ALIASES, Kbps, MacText, PublishedPort, Rates, Vlan, Wire
 
 ENDPOINT, JOIN, GATEWAY = "endpoint/", "join/", "gateway/"
 NETWORK, DRIVEN, POOL = "network/", "driven/", "pool/"
+ALIAS = 128  # characters
 LABELS, LABEL_KEY, LABEL_VALUE = 64, 128, 255  # how many, and characters of each: longer ones no policy can match
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ class DrivenRecord(Record):
     name: str | None = None
     labels: dict[str, str] = {}
     ports: tuple[PublishedPort, ...] = ()  # published on this host, once its way out is through this endpoint
+    aliases: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key | None:
@@ -188,6 +190,11 @@ def bounded_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Those that a policy can match, as many as there is room for."""
     fitting = ((k, v) for k, v in sorted(labels.items()) if len(k) <= LABEL_KEY and len(v) <= LABEL_VALUE)
     return dict(list(fitting)[:LABELS])
+
+
+def bounded_aliases(aliases: Iterable[str]) -> tuple[str, ...]:
+    """Those that can be asked for, as many as there is room for."""
+    return tuple(alias for alias in dict.fromkeys(aliases) if 0 < len(alias) <= ALIAS)[:MOST_ALIASES]
 
 
 def _read(kept: Records, prefix: str, kind: type[R]) -> Iterator[tuple[str, R]]:
