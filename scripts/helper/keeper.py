@@ -35,6 +35,7 @@ class Keeper:
 
     def look_at_all(self) -> None:
         """Every container that has a record or a port here, and those that Docker has on joined bridges."""
+        self._host.say_nat_again()
         concerned = {key.container for key in self._host.endpoints.records()}
         concerned |= set(self._host.endpoints.unsettled(devices()))
         concerned |= set(self._host.driven.containers())

@@ -228,6 +228,15 @@ class Host:
                 self._nat.set(*wanted)
                 self._natted = wanted
 
+    def say_nat_again(self) -> None:
+        """The engine is there anew: its chain may be new, and empty."""
+        with self._lock:
+            self._natted = None
+            try:
+                self.set_nat()
+            except NatError as error:
+                log.warning("%s", error)
+
     # What people want
 
     def plug(self, key: Key, record: EndpointRecord, netns: str, rates: Rates) -> None:
