@@ -17,11 +17,12 @@ from app.desk import Change, EndpointView, Happening, HostView, LiveFlow, Refuse
 from app.diary import Diary
 from app.events import Events
 from app.helpers import Line, Lines
+from app.jobs import Jobs
 from app.leases import Leases
 from app.live import LiveFlows
 from app.openflow.monitor import Drifted, News
 from app.openflow.switch import Switch
-from app.policy import Assignment, Match, Policy
+from app.policy import Policy
 from app.progress import Progress
 from app.registry import Registry
 from app.rollout import Rollout
@@ -50,7 +51,6 @@ from flows.transition import Place, touched
 
 LOG = logging.getLogger(__name__)
 ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
-MOST_JOBS = 1024
 
 T = TypeVar("T")
 
@@ -75,11 +75,11 @@ class Owner:
         self._bridges: dict[int, Switch] = {}
         self._live = LiveFlows(self._registry, self._bridges)
         self._unheard = set(self._registry.hosts)  # known hosts that have not reported yet
-        self._jobs = hub.Queue(MOST_JOBS)
+        self._jobs = Jobs()
 
     def start(self) -> None:
         """Spawn the loops."""
-        hub.spawn(self._work)
+        hub.spawn(self._jobs.run)
         hub.spawn(self._rollout.run)
         hub.spawn_after(self._config.settle, self._rollout.sweep)
 
@@ -162,7 +162,9 @@ class Owner:
     def preview(self, policy: Policy) -> Sequence[Mapping[str, object]]:
         """What `replace_policy` would change: `{"endpoint", "field", "from", "to"}`, nothing is changed."""
         registry = self._registry
-        return self._ask(lambda: views.differences(registry.arrangement, registry.preview(policy), registry.reports))
+        return self._jobs.ask(
+            lambda: views.differences(registry.arrangement, registry.preview(policy), registry.reports)
+        )
 
     def assign(self, names: Sequence[str], change: Change) -> Outcome:
         """One change for these endpoints together."""
@@ -193,11 +195,11 @@ class Owner:
             self._leases.refuse_others(host, admission.address)
             return admission
 
-        return self._ask(job)
+        return self._jobs.ask(job)
 
     def admit_network(self, host: str, network: NetworkReport) -> None:
         """Whether Docker may have this network there; RefusedError says why not."""
-        self._ask(lambda: self._registry.admit_network(self._known(host), network))
+        self._jobs.ask(lambda: self._registry.admit_network(self._known(host), network))
 
     def lease(self, host: str, session: int, ask: LeaseAsk) -> Lease:
         """Addresses that this host may hand out by itself."""
@@ -206,7 +208,7 @@ class Owner:
             self._line(host, session)
             return self._leases.grant(host, ask)
 
-        return self._ask(job)
+        return self._jobs.ask(job)
 
     def release(self, host: str, session: int, release: Release) -> None:
         """Addresses that this host gives back."""
@@ -215,7 +217,7 @@ class Owner:
             self._line(host, session)
             self._leases.release(host, release.leases)
 
-        self._ask(job)
+        self._jobs.ask(job)
 
     def host_up(self, host: str, report: HostUp) -> Welcome:
         """A helper begins a session; 409 for a second host with this dpid."""
@@ -233,7 +235,7 @@ class Owner:
                 clashing=clashing,
             )
 
-        welcome = self._ask(lambda: self._then_aim(job))
+        welcome = self._jobs.ask(lambda: self._then_aim(job))
         before, bridge = self._rollout.bridge(host), self._bridges.get(report.dpid)
         if before is not None and before is not bridge:
             self._rollout.disconnected(host, before)
@@ -285,30 +287,6 @@ class Owner:
 
     # How it works
 
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            job()
-
-    def _ask(self, job: Callable[[], T]) -> T:
-        """Have the owner do it, and wait for what comes of it."""
-        done = hub.Event()
-        result: list[T] = []
-        failure: list[Exception] = []
-
-        def work() -> None:
-            try:
-                result.append(job())
-            except Exception as error:
-                failure.append(error)
-            done.set()
-
-        self._jobs.put(work)
-        done.wait()
-        if failure:
-            raise failure[0]
-        return result[0]
-
     def _then_aim(self, job: Callable[[], T]) -> T:
         result = job()
         self._intent = self._registry.snapshot()
@@ -329,7 +307,7 @@ class Owner:
             peers = {peer.key.host for segment in {end.sends for end in ends} for peer in after.members[segment]}
             return after.generation, touched(before, after) | peers, about
 
-        generation, hosts, keys = self._ask(work)
+        generation, hosts, keys = self._jobs.ask(work)
 
         pending = self._progress.wait(hosts, keys, generation, patience_s)
         return Outcome(generation=generation, pending=pending, why=self._progress.why(pending))
@@ -337,19 +315,7 @@ class Owner:
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, rules = self._registry.reports, self._registry.rules
         keys = [self.resolve(name) for name in names]
-        heads = []
-        for name, key in zip(names, keys, strict=True):
-            report = reports[key]
-            rule = rules.assignment(report.name, key.host, key.interface, report.labels)
-            now = Assignment(match=Match(name=report.name)) if rule is None else rule
-            heads.append(
-                Assignment(
-                    match=Match(**views.said(name, key, report)),
-                    vlan=change.vlan if change.vlan is not None else now.vlan,
-                    up=change.up if change.up is not None else now.up,
-                    down=change.down if change.down is not None else now.down,
-                )
-            )
+        heads = [views.head(name, key, reports[key], rules, change) for name, key in zip(names, keys, strict=True)]
         self._registry.put_first(heads)
         self._diary.assigned([self._name(key) for key in keys], change)
         return keys
@@ -379,7 +345,7 @@ class Owner:
         return views.full_name(key, self._registry.reports)
 
     def _begin(self, places: Mapping[EndpointKey, Place]) -> None:
-        self._ask(lambda: self._registry.keep_step(places))
+        self._jobs.ask(lambda: self._registry.keep_step(places))
 
     def _line(self, host: str, session: int) -> Line:
         line = self._lines[self._known(host)]

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from app.desk import EndpointView, LiveFlow, RefusedError
+from app.desk import Change, EndpointView, LiveFlow, RefusedError
 from app.openflow.codec import LiveEntry
 from app.placement import Arrangement, place
+from app.policy import Assignment, Match
 from app.roster import Roster
 from app.rules import Rules
 from app.wire import EndpointReport
@@ -78,6 +79,18 @@ def resolve(name: str, reports: Roster) -> EndpointKey:
 def said(name: str, key: EndpointKey, report: EndpointReport) -> dict[str, str]:
     """What of an endpoint somebody who called it so has said: the parts of the match of a rule for it."""
     return next(parts for called, parts in _spellings(key, report) if called == name)
+
+
+def head(name: str, key: EndpointKey, report: EndpointReport, rules: Rules, change: Change) -> Assignment:
+    """The assignment that makes this change for whom somebody called so, and leaves the rest as it is for him."""
+    rule = rules.assignment(report.name, key.host, report.interface, report.labels)
+    now = Assignment(match=Match(name=report.name)) if rule is None else rule
+    return Assignment(
+        match=Match(**said(name, key, report)),
+        vlan=now.vlan if change.vlan is None else change.vlan,
+        up=now.up if change.up is None else change.up,
+        down=now.down if change.down is None else change.down,
+    )
 
 
 def differences(
