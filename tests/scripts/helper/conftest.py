@@ -90,9 +90,9 @@ class Ovs:
     def ofctl(self, command: str, *arguments: str) -> str:
         return run("ovs-ofctl", "-OOpenFlow15", command, f"{self.path}/{BRIDGE}.mgmt", *arguments)
 
-    def appctl(self, *command: str) -> str:
+    def appctl(self, *command: str, check: bool = True) -> str:
         pid = (self.path / "ovs-vswitchd.pid").read_text().strip()
-        return run("ovs-appctl", "-t", f"{self.path}/ovs-vswitchd.{pid}.ctl", *command)
+        return run("ovs-appctl", "-t", f"{self.path}/ovs-vswitchd.{pid}.ctl", *command, check=check)
 
     def stop(self) -> None:
         for program in self.processes:

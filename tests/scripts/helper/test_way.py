@@ -18,12 +18,18 @@ def directory(ovs: Ovs) -> Path:
     return Path(ovs.remote.removeprefix("unix:")).parent
 
 
+def knows_its_commands(ovs: Ovs) -> bool:
+    """A new ovs-vswitchd has its socket before it has all of its commands."""
+    return "ovs/route/add" in ovs.appctl("list-commands", check=False)
+
+
 @pytest.fixture
 def switch(ovs: Ovs) -> Iterator[Ovs]:
     """The underlay address is on a bridge of the switch."""
     ovs.vsctl("--may-exist", "add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev")
     run("ip", "address", "replace", f"{VTEP}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
+    until(lambda: knows_its_commands(ovs))
     yield ovs
     ovs.vsctl("del-br", BRIDGE)
 
@@ -36,7 +42,7 @@ def test_a_switch_knows_it_and_so_does_the_next_one(switch: Ovs) -> None:
     assert ROUTE in switch.appctl("ovs/route/show")
     switch.kill("ovs-vswitchd")
     switch.start_switch()
-    until(lambda: BRIDGE in run("ip", "-br", "link"))
+    until(lambda: knows_its_commands(switch) and BRIDGE in run("ip", "-br", "link"))
     run("ip", "address", "replace", f"{VTEP}/24", "dev", BRIDGE)
     way.keep()
 
