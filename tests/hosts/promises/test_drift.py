@@ -25,7 +25,8 @@ def test_what_others_change_stands_again_within_a_second_and_is_told(lab: Lab, p
     host = lab["h1"]
     assert lab.ask("/v1/endpoints/web1", "PATCH", {"up": "50mbit"})[0] == 200
     ofport = endpoints(lab)["web1:eth0"]["ofport"]
-    (tunnel,) = host.exec("ovs-vsctl", "--bare", "--columns=name", "find", "interface", "type=vxlan").stdout.split()
+    to_h2 = ("--bare", "--columns=name", "find", "Port", "external_ids:containet-peer=h2")
+    (tunnel,) = host.exec("ovs-vsctl", *to_h2).stdout.split()
     harms = {
         "a flow was deleted": (*OFCTL, "del-flows", "br-int", f"table=0,in_port={ofport}"),
         "a flow was changed": (*OFCTL, "mod-flows", "br-int", f"table=0,in_port={ofport},actions=drop"),
