@@ -125,17 +125,6 @@ class Pools:
         for block in self._clashing:
             log.error("Another host hands out %s as well: nothing more is given of it here", block)
 
-    def refuse_given(self, address: IPv4Interface) -> None:
-        """RefusedError if a container of this host has this address, or may get it at any moment."""
-        for record in self.records().values():
-            if record.subnet == address.network and any(address.ip in block for block in record.blocks):
-                raise RefusedError(
-                    409,
-                    "address-leased",
-                    f"{address.ip} is among the addresses that this host hands out to Docker's containers: choose "
-                    "another one",
-                )
-
     def _take_free(self, name: str) -> IPv4Address | None:
         with self._lock:
             record = self._known(name)
