@@ -116,12 +116,12 @@ class Leases:
         """It is gone for good, and all that it had is free."""
         self.tell(host, ())
 
-    def refuse_others(self, host: str, address: IPv4Interface) -> None:
-        """RefusedError if another host may give this address to one of its containers at any moment."""
+    def refuse_leased(self, address: IPv4Interface, vlan: int) -> None:
+        """RefusedError if a host may give this address in this VLAN to one of Docker's containers at any moment."""
         for pool, held in self._held.items():
-            if pool.subnet == address.network:
+            if pool.subnet == address.network and pool.vlan in (None, vlan):
                 for block, holder in held.items():
-                    if address.ip in block and holder != host:
+                    if address.ip in block:
                         raise _leased(address.ip, block, holder)
 
     def _grant_one(self, host: str, ask: LeaseAsk, address: IPv4Address) -> Lease:

@@ -192,7 +192,7 @@ class Owner:
 
         def job() -> Admission:
             admission = self._registry.admit(host, ask)
-            self._leases.refuse_others(host, admission.address)
+            self._leases.refuse_leased(admission.address, admission.vlan)
             return admission
 
         return self._jobs.ask(job)

@@ -85,11 +85,21 @@ def test_an_address_of_another_host_is_refused_with_its_name() -> None:
 
     with pytest.raises(RefusedError, match="hands out"):
         there.grant("h2", LeaseAsk(subnet=POOL, address=block[3]))
-    with pytest.raises(RefusedError, match="h1 hands out"):
-        there.refuse_others("h2", IPv4Interface((block[3], 24)))
     with pytest.raises(RefusedError, match="in use already"):
         there.grant("h2", LeaseAsk(subnet=POOL, address=IPv4Address("172.15.42.7")))
-    there.refuse_others("h1", IPv4Interface((block[3], 24)))
+
+
+def test_an_address_that_docker_may_get_is_for_nobody_else() -> None:
+    there = leases()
+    block = there.grant("h1", ASK).block
+    ten = there.grant("h1", LeaseAsk(subnet=IPv4Network("10.0.0.0/24"), vlan=10)).block
+
+    with pytest.raises(RefusedError, match="h1 hands out"):
+        there.refuse_leased(IPv4Interface((block[3], 24)), 1)
+    with pytest.raises(RefusedError, match="h1 hands out"):
+        there.refuse_leased(IPv4Interface((ten[3], 24)), 10)
+    there.refuse_leased(IPv4Interface((ten[3], 24)), 20)
+    there.refuse_leased(IPv4Interface("172.15.42.7/24"), 1)
 
 
 def test_an_exhausted_pool_says_who_has_it() -> None:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from scripts.lab import Lab, Machine
-from scripts.lab.measure import Box, reaches
-from tests.hosts.people import endpoints, flows, meters, shaped, soon, standing
+from scripts.lab.measure import Box, reaches, start_box
+from tests.hosts.people import connect, containet, endpoints, flows, meters, shaped, soon, standing
 
 SUBNET = "172.15.42.0/24"
 MAKE = ("network", "create", "-d", "containet", "--ipam-driver", "containet")
@@ -90,6 +91,18 @@ def test_no_two_hosts_give_out_one_address(blue: Lab) -> None:
     boxes = [run(blue[host], f"{host}-{number}") for number in range(4) for host in ("h1", "h2")]
 
     assert len({inspected(box)["IPAddress"] for box in boxes}) == len(boxes)
+
+
+def test_what_docker_hands_out_on_any_host_is_refused_whoever_else_asks_for_it(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1"), run(blue["h2"], "web2")
+    up(blue, "web1", "web2")
+    db1 = start_box(blue["h1"], "db1")
+
+    for box, holder in ((web1, "h1"), (web2, "h2")):
+        beside = IPv4Address(inspected(box)["IPAddress"]) + 1
+        said = connect(db1, f"{beside}/24", "--vlan", "10", code=1)
+        assert f"{beside} is among the addresses that {holder} hands out" in said
+    assert "db1" not in containet(blue["h1"], "endpoints")
 
 
 def test_rates_of_the_network_and_of_the_endpoint(blue: Lab) -> None:

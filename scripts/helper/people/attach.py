@@ -25,6 +25,7 @@ from scripts.helper.people.checks import (
     existing,
     namespace_of,
     refuse_difference,
+    refuse_leased,
     refuse_named_network,
     refuse_outside_gateway,
     refuse_twin,
@@ -159,6 +160,7 @@ class Attach:
             refuse_named_network(asked, str(error))
             refuse_without_prefix(asked, str(error))
             refuse_twin(self._host.endpoints.records(), ask, asked)
+            refuse_leased(self._host.pools.records().values(), ask, asked)
             return self._admitted_here(IPv4Interface(asked.address), ask), False
 
     def _admitted_here(self, address: IPv4Interface, said: Ask | EndpointRecord) -> Admission:

@@ -1,12 +1,12 @@
 """What can be refused before anything is touched. Pure, but for the namespace that is looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from app.wire import Ask
 from flows.model import DEFAULT_VLAN
 from flows.rate import format_rate
 from scripts.helper.containers import Container, is_own_namespace
-from scripts.helper.ovs.record import EndpointRecord, JoinRecord, Key
+from scripts.helper.ovs.record import EndpointRecord, JoinRecord, Key, PoolRecord
 from scripts.helper.people.asked import Connect
 from scripts.helper.problem import RefusedError
 
@@ -76,6 +76,20 @@ def refuse_twin(records: Records, ask: Ask, asked: Connect) -> None:
                 409,
                 "address-in-use",
                 f"{asked.ip} is the address of “{record.name}” on this host already, in vlan {vlan}. Choose another.",
+            )
+
+
+def refuse_leased(pools: Iterable[PoolRecord], ask: Ask, asked: Connect) -> None:
+    """RefusedError, if this host may give the address in that vlan to one of Docker's containers at any moment."""
+    vlan = ask.vlan or DEFAULT_VLAN
+    for pool in pools:
+        block = next((block for block in pool.blocks if asked.ip in block), None)
+        if block is not None and pool.vlan in (None, vlan):
+            raise RefusedError(
+                409,
+                "address-leased",
+                f"{asked.ip} is among the addresses that this host hands out to Docker's containers ({block}). Choose "
+                "another.",
             )
 
 

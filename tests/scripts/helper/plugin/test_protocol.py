@@ -1,13 +1,13 @@
 """What the engine may say, and what it never should: every call is answered, and an error leaves nothing."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.scripts.helper.conftest import BRIDGE, Ovs, until
+from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import Twin
 
@@ -18,6 +18,7 @@ MAKE = {
     "IPv4Data": [{"Pool": SUBNET, "Gateway": "10.9.0.1/24"}],
     "IPv6Data": [],
 }
+Make = Callable[[str], Container]
 OF = {"NetworkID": NETWORK, "EndpointID": ENDPOINT}
 CREATE = OF | {"Interface": {"Address": "10.9.0.5/24", "AddressIPv6": "", "MacAddress": ""}, "Options": {}}
 
@@ -127,6 +128,20 @@ def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(engine
 
     assert 4 <= len(found) <= 8
     assert "The controller is away" in said["Error"]
+
+
+def test_an_address_that_docker_may_get_is_for_nobody_else_while_the_controller_is_away(
+    engine: Running, twin: Twin, containers: Make
+) -> None:
+    done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
+    done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})  # so that there is a block
+    one = containers("10.9.0.253/24")
+    twin.stop()
+    refused = engine.refused("connect", container=f"netns:{one.name}", address=str(one.address))
+    twin.start()
+
+    assert refused[:2] == (409, "address-leased")
+    assert "hands out to Docker's containers (10.9.0.252/30)" in refused[2]
 
 
 @pytest.mark.parametrize(
