@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,14 @@ class Docker:
         """The ids of all endpoints that Docker has on this network; DockerAwayError."""
         said = self._ask(lambda client: client.inspect_network(network)) or {}
         return frozenset(each["EndpointID"] for each in (said.get("Containers") or {}).values())
+
+    def addresses_of(self, network: str) -> frozenset[IPv4Address]:
+        """What somebody has on this network, or Docker keeps for something else there; DockerAwayError."""
+        said = self._ask(lambda client: client.inspect_network(network)) or {}
+        had = (each["IPv4Address"] for each in (said.get("Containers") or {}).values() if each.get("IPv4Address"))
+        kept = (each.get("AuxiliaryAddresses") or {} for each in (said.get("IPAM") or {}).get("Config") or ())
+        spared = (address for each in kept for address in each.values())
+        return frozenset(IPv4Interface(address).ip for address in (*had, *spared))
 
     def watch(
         self, on_connect: Callable[[], None], on_event: Callable[[str], None], on_network: Callable[[], None]

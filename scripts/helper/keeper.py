@@ -39,7 +39,7 @@ class Keeper:
         concerned = {key.container for key in self._host.endpoints.records()}
         concerned |= set(self._host.endpoints.unsettled(devices()))
         concerned |= set(self._host.driven.containers())
-        if self._host.driven.networks():
+        if self._host.driven.networks() or self._host.pools.records():
             self._guarded(self.look_at_networks)()
         try:
             concerned |= set(self._docker.labelled())
@@ -57,6 +57,7 @@ class Keeper:
         called = self._docker.driven()
         with self._host.alone():
             self._host.driven.see_networks(called)
+        self._host.pools.release_forgotten(self._host.driven.networks().values())
         self._channel.mark_changes()
 
     def look_at(self, containers: Iterable[str]) -> None:
@@ -118,12 +119,15 @@ class Keeper:
         concerned = set(self._host.endpoints.unsettled(devices())) | set(self._again)
         concerned |= {key.container for key in self._host.endpoints.records() if key.container.startswith(NETNS)}
         self._forget_stale()
+        self._free_addresses()
+        if self._channel.connected:
+            self._host.pools.return_leaving()
         if self._host.driven.unknown():
             concerned |= set(self._running())
         self.look_at(concerned)
 
     def _forget_stale(self) -> None:
-        """Endpoints that Docker has deleted while nobody listened, and their addresses."""
+        """Endpoints that Docker has deleted while nobody listened."""
         for name in self._host.driven.stale(devices()):
             record = self._host.driven.records()[name]
             try:
@@ -134,6 +138,17 @@ class Keeper:
                 log.info("Docker has no endpoint %.12s any more: its record goes", name)
                 with self._host.alone():
                     self._host.driven.delete(name)
+
+    def _free_addresses(self) -> None:
+        """Addresses of endpoints that Docker has deleted, or never made, while nobody listened."""
+        for pool, networks, idle in self._host.idle_addresses():
+            try:
+                had = frozenset().union(*map(self._docker.addresses_of, networks)) if idle else frozenset()
+            except DockerAwayError:
+                return
+            for address in idle - had:
+                log.info("Docker has no endpoint with the address %s any more: it is free", address)
+                self._host.pools.take_back(pool, address)
 
     def _running(self) -> tuple[str, ...]:
         try:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from scripts.lab import Lab, Machine
@@ -75,6 +77,20 @@ def meters(host: Machine) -> list[str]:
     """The meters of the host's bridge."""
     said = host.exec("ovs-ofctl", "-O", "OpenFlow15", "dump-meters", "br-int").stdout
     return sorted(line for line in said.splitlines() if "OFPST_METER" not in line)
+
+
+def kept(host: Machine, prefix: str) -> dict[str, Any]:
+    """The records on the host's bridge whose keys begin so, by the rest of the key."""
+    said = host.exec("ovs-vsctl", "br-get-external-id", "br-int").stdout.splitlines()
+    records = dict(line.split("=", 1) for line in said if line.startswith(prefix))
+    return {key.removeprefix(prefix): json.loads(text) for key, text in records.items()}
+
+
+def leases(lab: Lab) -> set[tuple[str, str, str]]:
+    """Host, subnet and block of all that the controller has leased."""
+    file = f"file:{lab.controller.directory}/state.db?mode=ro"
+    with closing(sqlite3.connect(file, uri=True)) as store:
+        return set(store.execute("SELECT host, subnet, block FROM lease"))
 
 
 def devices(host: Machine) -> list[str]:

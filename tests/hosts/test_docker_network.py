@@ -9,7 +9,8 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, reaches, start_box
-from tests.hosts.people import connect, containet, endpoints, flows, meters, shaped, soon, standing
+from tests.hosts.lives.deaf import deaf
+from tests.hosts.people import connect, containet, endpoints, flows, kept, leases, meters, shaped, soon, standing
 
 SUBNET = "172.15.42.0/24"
 MAKE = ("network", "create", "-d", "containet", "--ipam-driver", "containet")
@@ -181,14 +182,55 @@ def test_an_endpoint_that_docker_deleted_while_nobody_listened_goes(blue: Lab) -
     run(blue["h1"], "web1")
     up(blue, "web1")
 
-    blue["h1"].kill("helper")
-    blue["h1"].kill("dockerd")
-    blue["h1"].exec("sh", "-c", "kill -9 $(pgrep -f 'sleep 100000')", check=False)
+    with deaf(blue["h1"]):
+        docker(blue["h1"], "rm", "--force", "web1")
     blue.start("h1", "helper")
-    blue.start("h1", "dockerd")
 
     soon(lambda: "web1:eth0" not in endpoints(blue), "it is forgotten")
     soon(lambda: "driven" not in remembered(blue["h1"]), "so is its record")
+    soon(lambda: kept(blue["h1"], "pool/")[SUBNET]["used"] == [], "and its address is free")
+
+
+def test_an_endpoint_whose_container_lives_on_goes_too(blue: Lab) -> None:
+    run(blue["h1"], "web1")
+    up(blue, "web1")
+
+    with deaf(blue["h1"]):
+        docker(blue["h1"], "network", "disconnect", "--force", "blue", "web1", check=False)
+    blue.start("h1", "helper")
+
+    soon(lambda: "web1:eth0" not in endpoints(blue), "it is forgotten")
+    soon(lambda: "driven" not in remembered(blue["h1"]), "so is its record")
+    soon(lambda: kept(blue["h1"], "pool/")[SUBNET]["used"] == [], "and its address is free")
+
+
+def test_an_address_that_docker_keeps_for_something_else_stays_in_use(blue: Lab) -> None:
+    docker(blue["h1"], *MAKE, "--subnet", "10.9.0.0/24", "--aux-address", "printer=10.9.0.9", "-o", "vlan=11", "red")
+    run(blue["h1"], "web1")
+    up(blue, "web1")
+
+    with deaf(blue["h1"]):
+        docker(blue["h1"], "rm", "--force", "web1")
+    blue.start("h1", "helper")
+
+    soon(lambda: kept(blue["h1"], "pool/")[SUBNET]["used"] == [], "the container's address is free")
+    assert kept(blue["h1"], "pool/")["10.9.0.0/24"]["used"] == ["10.9.0.9"]
+    assert "10.9.0.9 is in use" in refused(blue["h1"], "run", "--network", "red", "--ip", "10.9.0.9", "lab", "true")
+    docker(blue["h1"], "network", "rm", "red")
+
+
+def test_what_an_engine_without_its_memory_has_no_more_goes(blue: Lab) -> None:
+    assert {host for host, *_ in leases(blue)} == {"h1", "h2"}
+
+    blue["h1"].kill("helper")
+    blue["h1"].kill("dockerd")
+    blue["h1"].exec("rm", "/var/lib/docker/network/files/local-kv.db")
+    blue.start("h1", "dockerd")
+    blue.start("h1", "helper")
+
+    soon(lambda: remembered(blue["h1"]) == [], "neither network nor pool is left")
+    soon(lambda: {host for host, *_ in leases(blue)} == {"h2"}, "nor are addresses leased to it")
+    docker(blue["h1"], *BLUE)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ class Driven:
 
     def delete_network(self, name: str) -> None:
         """There is none, nor was there perhaps."""
+        self._made.pop(name, None)
         self._vswitch.remove_record(NETWORK + name)
 
     def see_networks(self, called: Mapping[str, str]) -> None:
@@ -103,7 +104,7 @@ class Driven:
         record = self.records()[name]
         self.leave(name)
         outer = new_host_end()
-        inner = INNER + outer[len(INNER) :]
+        inner = _inner(outer)
         with ExitStack() as undo:
             plumb.veth_to_give(outer, inner, Mac.parse(record.mac), mtu)
             undo.callback(plumb.unplug, outer)
@@ -129,6 +130,7 @@ class Driven:
         """It is gone, or never was; likewise."""
         key = self.leave(name)
         self._rates.pop(name, None)
+        self._made.pop(name, None)
         self._vswitch.remove_record(DRIVEN + name)
         return key
 
@@ -200,9 +202,11 @@ class Driven:
         return [p for p in ports if p.driven and (p.driven not in records or records[p.driven].veth != p.name)]
 
     def stale(self, present: Collection[str]) -> list[str]:
-        """Endpoints whose device is gone, or that were never joined, and not just made: Docker is to be asked."""
+        """Endpoints whose device is gone, or not in a container, and that were not just made: Docker is to be asked."""
         return [
-            name for name, record in self.records().items() if record.veth not in present and not self._is_young(name)
+            name
+            for name, record in self.records().items()
+            if not (record.veth in present and _inner(record.veth) not in present) and not self._is_young(name)
         ]
 
     def reports(self, ports: Iterable[PortState], present: frozenset[str]) -> Iterator[EndpointReport]:
@@ -237,6 +241,10 @@ class Driven:
 
     def _write(self, name: str, record: DrivenRecord) -> None:
         self._vswitch.write_record(DRIVEN + name, record.text())
+
+
+def _inner(outer: str) -> str:
+    return INNER + outer[len(INNER) :]
 
 
 def _labelled(container: Container) -> dict[str, int]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from app.wire import (
     EndpointDown,
@@ -170,6 +170,13 @@ class Host:
         """The tunnel ports, by peer."""
         ports = self.vswitch.ports().values()
         return {port.peer: port.ofport for port in ports if port.peer and port.ofport is not None and not port.error}
+
+    def idle_addresses(self) -> Iterator[tuple[str, list[str], set[IPv4Address]]]:
+        """Of each pool: Docker's networks that it serves, and what is in use there without an endpoint known here."""
+        networks, endpoints = self.driven.networks(), self.driven.records().values()
+        for name, pool in self.pools.records().items():
+            served = [network for network, record in networks.items() if pool.serves(record)]
+            yield name, served, self.pools.settled(name) - {e.address.ip for e in endpoints if e.network in served}
 
     def networks(self) -> tuple[NetworkReport, ...]:
         """Docker's networks here that are ours to drive."""

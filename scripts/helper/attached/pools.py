@@ -10,7 +10,8 @@ for an address that only the controller can give.
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_reco
 from scripts.helper.ovs.vswitch import Vswitch
 from scripts.helper.problem import AwayError, RefusedError
 
+YOUNG_S = 30.0  # what was given since may not be in Docker's lists yet
 FEW = 4  # free addresses: of less, another block is asked for
 
 
@@ -44,6 +46,7 @@ class Pools:
         self._lock, self._line = threading.RLock(), threading.RLock()
         self._asking: set[str] = set()
         self._clashing: set[IPv4Network] = set()
+        self._made: dict[tuple[str, IPv4Address | None], float] = {}  # pools and addresses given -> when (monotonic)
 
     def lease_from(self, controller: "Lessor") -> None:
         """Whom to ask for more."""
@@ -57,6 +60,7 @@ class Pools:
         """The id of the pool; the same for the same request."""
         name = f"{subnet}" if vlan is None else f"{subnet}@{vlan}"
         with self._lock:
+            self._made[name, None] = time.monotonic()
             record = self.records().get(name)
             if record is None or record.closed:
                 self._write(name, PoolRecord(subnet=subnet, vlan=vlan, leaving=record.leaving if record else ()))
@@ -68,14 +72,21 @@ class Pools:
 
         Two networks with one subnet share a pool, and the engine releases it for each of them.
         """
-        vlans = {network.vlan for network in networks if network.subnet == subnet}
+        networks = tuple(networks)
         with self._lock:
             for name, record in self.records().items():
-                if record.subnet == subnet and not (vlans if record.vlan is None else record.vlan in vlans):
+                if record.subnet == subnet and not any(map(record.serves, networks)):
                     leaving = (*record.leaving, *record.blocks)
                     closed = {"closed": True, "leaving": leaving, "blocks": (), "used": ()}
                     self._write(name, record.model_copy(update=closed))
         self._give_back()
+
+    def release_forgotten(self, networks: Collection[NetworkRecord]) -> None:
+        """So do those whose network went while nobody listened."""
+        for name, record in self.records().items():
+            if not (record.closed or any(map(record.serves, networks)) or self._is_young(name, None)):
+                log.info("No network has the addresses of the pool %s any more: they go back", name)
+                self.release_unused(record.subnet, networks)
 
     def set_gateway(self, name: str, address: IPv4Address | None) -> IPv4Interface:
         """The address of the gateway, the same on all hosts: what was asked for, or the first of the pool."""
@@ -90,11 +101,13 @@ class Pools:
         """An address that nobody has: this one if it is said. RefusedError says why not."""
         found = self._take_this(name, address) if address else self._take_free(name) or self._take_more(name)
         self._ask_ahead(name)
+        self._made[name, found] = time.monotonic()
         return IPv4Interface((found, self._known(name).subnet.prefixlen))
 
     def take_back(self, name: str, address: IPv4Address) -> None:
         """It is free again; a lease of one address alone goes back."""
         alone = IPv4Network(address)
+        self._made.pop((name, address), None)
         with self._lock:
             record = self.records().get(name)
             if record is None or address not in record.used:
@@ -105,6 +118,24 @@ class Pools:
                 after["leaving"] = (*record.leaving, alone)
             self._write(name, record.model_copy(update=after))
         if alone in record.blocks:
+            self._give_back()
+
+    def claim(self, network: NetworkRecord, address: IPv4Address) -> None:
+        """An endpoint on this network has the address, so it is in use: also if that was forgotten meanwhile."""
+        with self._lock:
+            for name, record in self.records().items():
+                ours = record.serves(network) and any(address in block for block in record.blocks)
+                if ours and address not in record.used:
+                    self._write(name, record.model_copy(update={"used": (*record.used, address)}))
+
+    def settled(self, name: str) -> set[IPv4Address]:
+        """The addresses in use that were not given just now: whoever was to have them has them."""
+        record = self.records().get(name)
+        return {address for address in record.used if not self._is_young(name, address)} if record else set()
+
+    def return_leaving(self) -> None:
+        """What could not be given back when it was left, once more."""
+        if any(record.leaving for record in self.records().values()):
             self._give_back()
 
     def leases(self) -> tuple[Lease, ...]:
@@ -236,6 +267,9 @@ class Pools:
         if record is None or record.closed:
             raise RefusedError(404, "unknown-pool", f"There is no pool “{name}” here: make the network anew.")
         return record
+
+    def _is_young(self, name: str, address: IPv4Address | None) -> bool:
+        return time.monotonic() - self._made.get((name, address), -YOUNG_S) < YOUNG_S
 
     def _write(self, name: str, record: PoolRecord) -> None:
         self._vswitch.write_record(POOL + name, record.text())

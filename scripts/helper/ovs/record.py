@@ -145,6 +145,10 @@ class PoolRecord(Record):
     closed: bool = False  # Docker has released it: it is there only until that is so
     used: tuple[IPv4Address, ...] = ()
 
+    def serves(self, network: NetworkRecord) -> bool:
+        """Whether the network's addresses are from here."""
+        return network.subnet == self.subnet and self.vlan in (None, network.vlan)
+
 
 R = TypeVar("R", bound=Record)
 

@@ -83,6 +83,7 @@ class NetworkDriver:
             down_kbps=network.down_kbps if down is None else down,
         )
         self._refuse_taken(asked.endpoint, network, given.address)
+        self._host.pools.claim(network, given.address.ip)
         with self._host.alone():
             self._host.driven.create(asked.endpoint, record)
         return {"Interface": EMPTY if given.mac else {"MacAddress": mac}}
