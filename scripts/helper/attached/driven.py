@@ -203,11 +203,12 @@ class Driven:
 
     def stale(self, present: Collection[str]) -> list[str]:
         """Endpoints whose device is gone, or not in a container, and that were not just made: Docker is to be asked."""
-        return [
-            name
-            for name, record in self.records().items()
-            if not (record.veth in present and _inner(record.veth) not in present) and not self._is_young(name)
-        ]
+
+        def plugged(veth: str | None) -> bool:
+            return veth is not None and veth in present and _inner(veth) not in present
+
+        records = self.records().items()
+        return [name for name, record in records if not plugged(record.veth) and not self._is_young(name)]
 
     def reports(self, ports: Iterable[PortState], present: frozenset[str]) -> Iterator[EndpointReport]:
         """Those that are plugged, and known."""
