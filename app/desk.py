@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.policy import Policy
+from app.rules import Rules
 from app.wire import (
     Admission,
     Ask,
@@ -141,6 +142,10 @@ class Desk(Protocol):
     @property
     def policy(self) -> Policy:
         """What people want now."""
+
+    @property
+    def rules(self) -> Rules:
+        """The same, with the networks that hosts declare."""
 
     def hosts(self) -> Sequence[HostView]:
         """All hosts that ever reported and were not deleted."""

@@ -26,6 +26,7 @@ from app.policy import Policy
 from app.progress import Progress
 from app.registry import Registry
 from app.rollout import Rollout
+from app.rules import Rules
 from app.store import Store
 from app.wire import (
     Admission,
@@ -113,6 +114,11 @@ class Owner:
     def policy(self) -> Policy:
         """What people want now."""
         return self._registry.rules.policy
+
+    @property
+    def rules(self) -> Rules:
+        """The same, with the networks that hosts declare."""
+        return self._registry.rules
 
     @property
     def bridges(self) -> Mapping[int, Switch]:

@@ -1,4 +1,4 @@
-"""Networks: those that the policy names, and those that came to be because an endpoint is in their vlan."""
+"""Networks: those that the policy names or a host declares, and those that are because an endpoint is in their vlan."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from app.api.endpoints import full_name
 from app.api.operation import Operation, operation
 from app.desk import Desk
-from app.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ def operations(desk: Desk) -> list[Operation]:
 
     def list_networks() -> list[Network]:
         """All networks, by vlan."""
-        rules, members = Rules.of(desk.policy), defaultdict[int, list[str]](list)
+        rules, members = desk.rules, defaultdict[int, list[str]](list)
         for view in desk.endpoints():
             members[view.vlan].append(full_name(view))
         found = []

@@ -1,5 +1,6 @@
 """What there is on all hosts, as the controller has it: `endpoints`, `hosts`, `networks`, `topology`."""
 
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -63,7 +64,8 @@ def forget_host(name: str, output: str) -> None:
     changed(answer, output, f"{name} is forgotten")
 
 
-def _endpoints(found: list[Entry]) -> str:
+def _endpoints(answered: list[Entry]) -> str:
+    found = sorted(answered, key=itemgetter("host", "name", "interface"))
     if any(endpoint["ports"] for endpoint in found):
         rows = ((*_endpoint_row(endpoint), ", ".join(endpoint["ports"])) for endpoint in found)
         return table((*map(str.upper, SHOWN), "STATE", "PORTS"), rows)

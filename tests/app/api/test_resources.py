@@ -6,7 +6,7 @@ import pytest
 from falcon.testing import TestClient
 
 from app import __version__
-from app.policy import Policy
+from app.policy import NetworkRule, Policy
 from tests.app.api.conftest import Refused
 from tests.app.api.twin import Twin
 
@@ -79,6 +79,14 @@ def test_networks_are_those_of_the_policy_and_those_in_use(client: TestClient, t
         },
         {"name": "vlan20", "vlan": 20, "vni": 20, "subnet": None, "gateway": None, "endpoints": ["h2:web1:eth1"]},
     ]
+
+
+def test_networks_of_docker_are_listed_as_docker_calls_them(client: TestClient, twin: Twin) -> None:
+    twin.declared["blue"] = NetworkRule.model_validate({"vlan": 20, "subnet": "172.15.42.0/24"})
+
+    *_, blue = got(client, "/v1/networks")
+
+    assert (blue["name"], blue["subnet"], blue["endpoints"]) == ("blue", "172.15.42.0/24", ["h2:web1:eth1"])
 
 
 def test_endpoints(client: TestClient) -> None:

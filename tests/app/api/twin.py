@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from app.desk import Change, Desk, EndpointView, Happening, HostView, Kind, LiveFlow, RefusedError
 from app.events import Events
-from app.policy import Assignment, Match, Policy
+from app.policy import Assignment, Match, NetworkRule, Policy
 from app.rules import Rules
 from app.wire import (
     Admission,
@@ -50,6 +50,7 @@ class Twin:
     beat: Callable[[], bool] = lambda: False
     away: tuple[str, ...] = ()  # these hosts have no change yet
     policy: Policy = field(default_factory=Policy)
+    declared: dict[str, NetworkRule] = field(default_factory=dict)  # by hosts
     states: dict[str, HostState] = field(default_factory=dict)
     done_wants: list[Done] = field(default_factory=list)
     released: list[Lease] = field(default_factory=list)
@@ -61,6 +62,10 @@ class Twin:
         names = sorted(self.states)
         links = {Link(a, b, Tunnel.VXLAN) for a in names for b in names if a < b}
         return Intent(self.generation, links=frozenset(links))
+
+    @property
+    def rules(self) -> Rules:
+        return Rules.of(self.policy).with_networks({**self.policy.networks, **self.declared})
 
     def hosts(self) -> Sequence[HostView]:
         return [

@@ -16,6 +16,12 @@ def test_endpoints(cli: Cli, controller: Peer) -> None:
     ]
 
 
+def test_endpoints_are_in_the_order_of_their_names(cli: Cli, controller: Peer) -> None:
+    controller.answers["GET /v1/endpoints"] = 200, [ENDPOINT | {"name": name} for name in ("web2", "db1", "web1")]
+
+    assert [line.split()[1] for line in cli("endpoints").out.splitlines()[1:]] == ["db1", "web1", "web2"]
+
+
 def test_published_ports(cli: Cli, controller: Peer) -> None:
     controller.answers["GET /v1/endpoints"] = 200, [ENDPOINT | {"ports": ["8080->80/tcp", "53->53/udp"]}]
 
