@@ -27,3 +27,8 @@ def test_the_experiments_over_vxlan(lab: Lab) -> None:
 @pytest.mark.hosts(2, tunnel="vxlan")
 def test_the_first_five_minutes(lab: Lab) -> None:
     assert walk(lab, TOP / "README.md", "The first five minutes") > 0
+
+
+@pytest.mark.hosts(2, tunnel="vxlan")
+def test_the_first_ten_minutes_with_docker(lab: Lab) -> None:
+    assert walk(lab, TOP / "docs/docker.md") > 0

@@ -12,7 +12,7 @@ TEXT = """# Title
 h1# docker ps
 NAMES
 
-h2# cat <<END
+h1, h2# cat <<END
 > a line
 > END
 a line
@@ -30,9 +30,9 @@ networks: {}
 
 def test_steps_are_read_with_their_lines_prompts_and_ends() -> None:
     assert list(steps(TEXT)) == [
-        Step(6, "h1", "docker ps", ("NAMES",)),
-        Step(9, "h2", "cat <<END\na line\nEND", ("a line",)),
-        Step(13, "", "false", None, 1),
+        Step(6, ("h1",), "docker ps", ("NAMES",)),
+        Step(9, ("h1", "h2"), "cat <<END\na line\nEND", ("a line",)),
+        Step(13, (), "false", None, 1),
     ]
 
 
@@ -58,6 +58,7 @@ def test_a_block_without_a_prompt_is_refused() -> None:
         (["first", "...", "last"], ["first", "last"]),
         (["first", "...", "last"], ["first", "b", "c", "last"]),
         (["what.*?"], ["what.*?"]),
+        (["10.0.0..../24"], ["10.0.0.9/24"]),
     ],
 )
 def test_what_is_written_matches(expected: list[str], came: list[str]) -> None:
@@ -72,6 +73,7 @@ def test_what_is_written_matches(expected: list[str], came: list[str]) -> None:
         (["3 sent, ... lost"], ["2 sent, 0 lost"]),
         (["first", "...", "last"], ["first", "last", "more"]),
         (["wh.t"], ["what"]),
+        (["10.0.0..../24"], ["10.0.00/24"]),
     ],
 )
 def test_what_is_not_written_does_not(expected: list[str], came: list[str]) -> None:

@@ -3,6 +3,7 @@
 A block that is fenced as `console` is run, line by line; every other block is only read.
 
     h1# docker exec web1 ping -c 1 172.15.42.101     run on host h1 of the lab; `outside#` likewise
+    h1, h2# docker network rm blue                    run on both, and the same must come
     $ curl -s http://127.0.0.1:8080/v1/hosts          run on this machine, with the lab's own port
     > the next line of the same command               as a shell asks for it
     64 bytes from ...                                 what must come; `...` stands for anything in a line
@@ -25,7 +26,8 @@ from scripts.lab.plan import OUTSIDE
 DOCUMENTED_PORT = "127.0.0.1:8080"
 STEP_S = 60.0
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_PROMPT = re.compile(rf"^(?:(h\d+|{OUTSIDE})#|\$) (.*)$")
+_PROMPT = re.compile(rf"^(?:(h\d+(?:, h\d+)*|{OUTSIDE})#|\$) (.*)$")
+_ANYTHING = re.compile(r"\.\.\.(?!\.)")  # of four dots the first is a dot
 _EXIT = re.compile(r"^\(exit (\d+)\)$")
 
 
@@ -35,10 +37,10 @@ class DocumentError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a document. `machine` is empty for this one; `expected` is None where nothing is written."""
+    """One command of a document. No `machines`: this one; `expected` is None where nothing is written."""
 
     line: int
-    machine: str
+    machines: tuple[str, ...]
     command: str
     expected: tuple[str, ...] | None = None
     code: int = 0
@@ -82,7 +84,8 @@ def _block_steps(lines: Sequence[str], first_line: int) -> Iterator[Step]:
         more = [line.removeprefix("> ") for line in body if line.startswith("> ")]
         expected = tuple(body[len(more) :])
         typed = "\n".join([prompt[2], *more])
-        yield Step(first_line + start, prompt[1] or "", typed, expected or None, code)
+        machines = tuple(prompt[1].split(", ")) if prompt[1] else ()
+        yield Step(first_line + start, machines, typed, expected or None, code)
 
 
 def matches(expected: Sequence[str], lines: Sequence[str]) -> bool:
@@ -95,7 +98,7 @@ def matches(expected: Sequence[str], lines: Sequence[str]) -> bool:
 
 
 def _line_matches(expected: str, line: str) -> bool:
-    pattern = ".*".join(map(re.escape, _squeezed(expected).split("...")))
+    pattern = ".*".join(map(re.escape, _ANYTHING.split(_squeezed(expected))))
     return re.fullmatch(pattern, _squeezed(line)) is not None
 
 
@@ -109,26 +112,27 @@ def walk(lab: Lab, document: Path, title: str | None = None) -> int:
     line, part = (1, text) if title is None else section(text, title)
     todo = tuple(steps(part, line))
     for step in todo:
-        _check(step, _run(lab, step), document)
+        for machine in step.machines or ("",):
+            _check(step, machine, _run(lab, machine, step), document)
     return len(todo)
 
 
-def _run(lab: Lab, step: Step) -> "subprocess.CompletedProcess[str]":
-    if step.machine:
-        return lab[step.machine].exec("sh", "-c", f"exec 2>&1\n{step.command}", seconds=STEP_S, check=False)
+def _run(lab: Lab, machine: str, step: Step) -> "subprocess.CompletedProcess[str]":
+    if machine:
+        return lab[machine].exec("sh", "-c", f"exec 2>&1\n{step.command}", seconds=STEP_S, check=False)
     here = step.command.replace(DOCUMENTED_PORT, f"127.0.0.1:{lab.plan.port}")
     here = here.replace("containet lab exec ", f"containet lab exec --name {lab.plan.name} ")
     address = f"export CONTAINET_CONTROLLER=http://127.0.0.1:{lab.plan.port}"
     return command(("sh", "-c", f"exec 2>&1\n{address}\n{here}"), seconds=STEP_S, check=False)
 
 
-def _check(step: Step, done: "subprocess.CompletedProcess[str]", document: Path) -> None:
+def _check(step: Step, machine: str, done: "subprocess.CompletedProcess[str]", document: Path) -> None:
     lines = [line for line in done.stdout.splitlines() if line.strip()]
     wanted = None if step.expected is None else [line for line in step.expected if line.strip()]
     if done.returncode == step.code and (wanted is None or matches(wanted, lines)):
         return
     said = "\n".join(wanted or ["(anything)"])
     raise DocumentError(
-        f"{document.name}:{step.line}: {step.machine or '$'} {step.command}\n"
+        f"{document.name}:{step.line}: {f'{machine}#' if machine else '$'} {step.command}\n"
         f"--- written (exit {step.code}):\n{said}\n--- came (exit {done.returncode}):\n{done.stdout.rstrip()}"
     )
