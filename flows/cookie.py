@@ -31,6 +31,7 @@ class Feature(IntEnum):
     FLOOD = 6
     OUTPUT = 7
     MARKER = 8  # its owner id is none, but says what the bridge has
+    ND = 9
 
     @property
     def label(self) -> str:

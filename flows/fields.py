@@ -81,6 +81,14 @@ ETH_SRC = Field(1, "eth_src", 48)
 ETH_TYPE = Field(0, "eth_type", 16)
 IPV4_SRC = Field(1, "ip_src", 32)
 IPV6_SRC = Field(1, "ipv6_src", 128)
+IPV6_DST = Field(1, "ipv6_dst", 128)
+IP_PROTO = Field(1, "ip_proto", 8)
+ICMPV6_TYPE = Field(2, "icmpv6_type", 8)
+ND_TARGET = Field(3, "nd_target", 128)
+ND_SLL = Field(3, "nd_sll", 48)  # the sender's MAC, an option of a solicitation (RFC 4861, 4.6.1); 0: it is not there
+ND_TLL = Field(3, "nd_tll", 48)  # the target's, of an advertisement
+ND_RESERVED = Field(3, "nd_reserved", 32)  # flags of an advertisement
+ND_OPTIONS_TYPE = Field(3, "nd_options_type", 8)  # which of the two options it is
 ARP_OP = Field(1, "arp_op", 16)
 ARP_SPA = Field(1, "arp_spa", 32)
 ARP_TPA = Field(1, "arp_tpa", 32)
@@ -107,6 +115,11 @@ _SHOWN: dict[str, Callable[[int], str]] = {
     "arp_spa": _ipv4,
     "arp_tpa": _ipv4,
     "ipv6_src": _ipv6,
+    "ipv6_dst": _ipv6,
+    "nd_target": _ipv6,
+    "nd_sll": _mac,
+    "nd_tll": _mac,
+    "nd_reserved": _hexadecimal,
 }
 
 FIELDS: dict[str, Field] = {
@@ -118,6 +131,14 @@ FIELDS: dict[str, Field] = {
         ETH_TYPE,
         IPV4_SRC,
         IPV6_SRC,
+        IPV6_DST,
+        IP_PROTO,
+        ICMPV6_TYPE,
+        ND_TARGET,
+        ND_SLL,
+        ND_TLL,
+        ND_RESERVED,
+        ND_OPTIONS_TYPE,
         ARP_OP,
         ARP_SPA,
         ARP_TPA,
@@ -135,3 +156,4 @@ ETH_IPV4 = ETH_TYPE(0x0800)
 ETH_ARP = ETH_TYPE(0x0806)
 ETH_IPV6 = ETH_TYPE(0x86DD)
 ARP_REQUEST, ARP_REPLY = 1, 2
+IP_ICMPV6 = IP_PROTO(58)

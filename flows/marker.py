@@ -114,7 +114,7 @@ def _of_segment(intent: Intent, segment: int) -> Work[int]:
 
 
 def _of_endpoint(end: Endpoint) -> int:
-    where = None if end.address is None else (int(end.address), end.address.network.prefixlen)
+    where = [a and (int(a), a.network.prefixlen) for a in (end.address, end.address6)]
     rates = end.up_kbps, end.up_meter, end.down_kbps, end.down_meter
     place = end.ofport, end.sends, sorted(end.receives), end.role.value
     called = end.name, end.aliases
@@ -122,7 +122,7 @@ def _of_endpoint(end: Endpoint) -> int:
 
 
 def _of_network(network: Network) -> int:
-    addresses = str(network.subnet), str(network.gateway)
+    addresses = str(network.subnet), str(network.gateway), str(network.subnet6), str(network.gateway6)
     return _term("network", network.owner, network.name, network.vlan, network.vni, *addresses)
 
 

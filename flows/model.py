@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from heapq import merge
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from itertools import chain, count
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -86,6 +86,8 @@ class Network:
     vni: int
     subnet: IPv4Network | None = None
     gateway: IPv4Address | None = None
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Endpoint:
     sends: int  # segment
     receives: frozenset[int]  # segments
     address: IPv4Interface | None = None
+    address6: IPv6Interface | None = None
     role: Role = Role.CONTAINER
     aliases: tuple[str, ...] = ()  # what else it is called in its network
     up_kbps: int | None = None

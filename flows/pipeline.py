@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from flows import arp, classify, flood, l2, output, rate_limit, spoof_guard
+from flows import arp, classify, flood, l2, nd, output, rate_limit, spoof_guard
 from flows.delta import Delta, delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
 from flows.model import Endpoint, EndpointKey, Host, Intent
@@ -35,11 +35,12 @@ OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
 OF_LOCAL: tuple[Callable[[Endpoint], Iterator[Flow]], ...] = (
     classify.of_local,
     spoof_guard.of_local,
+    nd.of_local,
     rate_limit.of_local,
     output.of_local,
 )
-OF_MEMBER: tuple[Callable[[Endpoint, int, Host], Iterator[Flow]], ...] = (arp.of_member, l2.of_member)
-OF_SEGMENT: tuple[Callable[[Intent, int, Host], Iterator[Flow]], ...] = (flood.of_segment,)
+OF_MEMBER: tuple[Callable[[Endpoint, int, Host], Iterator[Flow]], ...] = (arp.of_member, nd.of_member, l2.of_member)
+OF_SEGMENT: tuple[Callable[[Intent, int, Host], Iterator[Flow]], ...] = (nd.of_segment, flood.of_segment)
 
 
 class FlowConflictError(Exception):

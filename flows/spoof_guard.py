@@ -4,12 +4,13 @@
 |-------------------|-------------------------------------------|-----------------|
 | with an address   | sender, ip, ip_src=its own                | goto RATE_LIMIT |
 | with an address   | sender, arp, arp_spa and arp_sha=its own  | goto RATE_LIMIT |
+| with an IPv6 one  | sender, ipv6, ipv6_src=its own            | goto RATE_LIMIT |
 | router or gateway | sender                                    | goto RATE_LIMIT |
 | any               | ipv6, from fe80::/64 or :: (RFC 4862)     | goto RATE_LIMIT |
 | any               | other                                     | drop (no flow)  |
 
-IPv6 is link-local only, so its source is held to the link-local prefix and not to one address: containers choose
-their interface identifiers in more than one way (RFC 4291, RFC 7217).
+A link-local source is held to the prefix and not to one address: containers choose their interface identifiers in more
+than one way (RFC 4291, RFC 7217). Who may say what of neighbours is decided beside this, in `nd`.
 """
 
 from collections.abc import Iterator
@@ -27,9 +28,13 @@ ON = (Goto(Table.RATE_LIMIT),)
 
 
 def of_local(endpoint: Endpoint) -> Iterator[Flow]:
-    """Two flows for an endpoint with an address, one for a router."""
+    """Two flows for an endpoint with an address, one more if it has an IPv6 one; one for a router."""
+    cookie = pack(Feature.SPOOF_GUARD, endpoint.owner)
+    if endpoint.role is not Role.CONTAINER:
+        yield flow(Table.SPOOF_GUARD, Priority.EXCEPTION, (SENDER(endpoint.owner),), ON, cookie)
+        return
     for match in _allowed(endpoint):
-        yield _pass(match, pack(Feature.SPOOF_GUARD, endpoint.owner))
+        yield _pass(match, cookie)
 
 
 def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
@@ -40,11 +45,11 @@ def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
 
 def _allowed(endpoint: Endpoint) -> Iterator[tuple[Term, ...]]:
     sender = SENDER(endpoint.owner)
-    if endpoint.role is not Role.CONTAINER:
-        yield (sender,)
-    elif endpoint.address is not None:
+    if endpoint.address is not None:
         yield (sender, ETH_IPV4, IPV4_SRC(endpoint.address))
         yield (sender, ETH_ARP, ARP_SPA(endpoint.address), ARP_SHA(endpoint.mac))
+    if endpoint.address6 is not None:
+        yield (sender, ETH_IPV6, IPV6_SRC(endpoint.address6))
 
 
 def _pass(match: tuple[Term, ...], cookie: int) -> Flow:

@@ -14,7 +14,8 @@ class Table(IntEnum):
     CLASSIFY = 0  # (in_port, eth_src) or tunnel key -> segment, sender, origin; nothing else
     SPOOF_GUARD = 10  # from an endpoint: only its own address, in IP and in ARP
     RATE_LIMIT = 20  # meter of the sender
-    ARP_RESPONDER = 30  # who-has for known endpoints is answered here
+    ARP_RESPONDER = 30  # who-has and neighbour solicitations for known endpoints are answered here
+    ADVERTISE = 40  # what became of such a solicitation gets the one option that it could not get there
     L2_LOOKUP = 60  # (segment, eth_dst) -> the port to it, or to the tunnel of the host that has it
     FLOOD = 70  # broadcast and multicast within the segment; never tunnel to tunnel
     OUTPUT = 90  # meter of the receiver, tunnel key, output
@@ -31,4 +32,5 @@ class Priority(IntEnum):
 
     MISS = 0  # what no other flow of the table took
     NORMAL = 100
+    SUSPECT = 150  # dropped, where NORMAL is to let more through than this
     EXCEPTION = 200  # decided before NORMAL

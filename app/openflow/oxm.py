@@ -17,7 +17,15 @@ from flows.fields import FIELDS, Field, Term
 
 HEADER_BYTES = 4
 _MASKED = 1 << 8
-_OSKEN_NAMES = {"ip_src": "ipv4_src", "tun_id": "tunnel_id"}
+_OSKEN_NAMES = {
+    "ip_src": "ipv4_src",
+    "tun_id": "tunnel_id",
+    "nd_target": "ipv6_nd_target",
+    "nd_sll": "ipv6_nd_sll",
+    "nd_tll": "ipv6_nd_tll",
+}
+_ERICSSON = 0x1000 << 7  # a class of Open vSwitch's that os-ken does not know: ERICOXM_OF in ovs-fields(7)
+_UNKNOWN_TO_OSKEN = {"nd_reserved": _ERICSSON | 1, "nd_options_type": _ERICSSON | 2}
 _REGISTER_BITS = 32
 _REGISTER_MASK = (1 << _REGISTER_BITS) - 1
 _XREGISTERS = 8
@@ -29,10 +37,10 @@ class NotOurs(Exception):  # noqa: N818 - says what was found, which is no error
 
 def _number(name: str) -> int:
     """Class and field of an OXM header."""
-    return int(ofp.oxm_get_field_info_by_name(name)[0])
+    return _UNKNOWN_TO_OSKEN.get(name) or int(ofp.oxm_get_field_info_by_name(_OSKEN_NAMES.get(name, name))[0])
 
 
-_BY_NUMBER = {_number(_OSKEN_NAMES.get(field.name, field.name)): field for field in FIELDS.values()}
+_BY_NUMBER = {_number(field.name): field for field in FIELDS.values()}
 _HEADERS = {
     field.name: (number << 9 | field.bits // 8).to_bytes(HEADER_BYTES, "big") for number, field in _BY_NUMBER.items()
 }

@@ -27,7 +27,7 @@ MOST_ALIKE = 16  # shapes that only masks and wide values tell apart
 _BARE = frozenset((Output, Meter))  # actions that are a number; a Set is a field and a number
 _BARE_BITS = 32
 LONGEST_BITS = 64  # of a number in a struct
-_CODES = {16: "H", 32: "I", 48: "Q", 64: "Q", 128: "Q"}  # of 128 bits the lower half
+_CODES = {8: "B", 16: "H", 32: "I", 48: "Q", 64: "Q", 128: "Q"}  # of 128 bits the lower half
 
 Place = tuple[int, int]  # offset of a number, and its bits
 K = TypeVar("K")

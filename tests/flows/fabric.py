@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from flows.fields import ETH_DST, ETH_SRC, ETH_TYPE, IN_PORT, IPV4_SRC, SEGMENT, TUN_ID, Field
+from flows.fields import ETH_DST, ETH_SRC, ETH_TYPE, IN_PORT, IPV4_SRC, IPV6_SRC, SEGMENT, TUN_ID, Field
 from flows.flow import Contents, Flow, Goto, Move, Output, OutputBy, Set
 from flows.model import Endpoint, Intent
 from flows.table import Table
@@ -38,15 +38,12 @@ def outputs(contents: Contents, packet: Packet) -> Iterator[tuple[int, Packet]]:
 
 
 def receivers(bridges: Mapping[str, Contents], intent: Intent, sender: Endpoint, eth_dst: int) -> list[Endpoint]:
-    """The endpoints that a packet of this sender reaches, one entry for each copy."""
-    assert sender.address is not None
-    packet = {
-        IN_PORT: sender.ofport,
-        ETH_SRC: int(sender.mac),
-        ETH_DST: eth_dst,
-        ETH_TYPE: 0x0800,
-        IPV4_SRC: int(sender.address.ip),
-    }
+    """The endpoints that a packet of this sender reaches, by IPv6 if it can; one entry for each copy."""
+    packet = {IN_PORT: sender.ofport, ETH_SRC: int(sender.mac), ETH_DST: eth_dst}
+    if sender.address6 is not None:
+        packet |= {ETH_TYPE: 0x86DD, IPV6_SRC: int(sender.address6.ip)}
+    elif sender.address is not None:
+        packet |= {ETH_TYPE: 0x0800, IPV4_SRC: int(sender.address.ip)}
     at = {(end.key.host, end.ofport): end for end in intent.endpoints.values()}
     found: list[Endpoint] = []
     flying = [(sender.key.host, packet, 0)]
@@ -59,7 +56,7 @@ def receivers(bridges: Mapping[str, Contents], intent: Intent, sender: Endpoint,
                 found.append(at[host, port])
             else:
                 back = intent.hosts[peer].tunnels[host]
-                kept = {field: out[field] for field in (ETH_SRC, ETH_DST, ETH_TYPE, IPV4_SRC, TUN_ID)}
+                kept = {field: out.get(field, 0) for field in (ETH_SRC, ETH_DST, ETH_TYPE, IPV4_SRC, IPV6_SRC, TUN_ID)}
                 assert out[TUN_ID] == out[SEGMENT]
                 flying.append((peer, kept | {IN_PORT: back}, hops + 1))
     return found

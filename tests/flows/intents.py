@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from hypothesis import strategies as st
 
@@ -69,14 +69,19 @@ def moved(before: Intent, segments: Mapping[EndpointKey, int | None]) -> Intent:
     return intent(*ends, generation=before.generation + 1, names=tuple(before.hosts))
 
 
+def dual(host: str, number: int, segment: int, **more: object) -> Endpoint:
+    """The same with the address fd00:42::<number> beside, in hexadecimal."""
+    return endpoint(host, number, segment, **{"address6": IPv6Interface(f"fd00:42::{number:x}/64")} | more)
+
+
 @st.composite
 def intents(draw: st.DrawFn) -> Intent:
-    """Up to six endpoints anywhere, with and without rates, one a gateway perhaps."""
+    """Up to six endpoints anywhere, with and without rates and IPv6 addresses, one a gateway perhaps."""
     ends = []
     for number in range(1, draw(st.integers(1, 6)) + 1):
         up, down = (draw(st.sampled_from((None, 1000, 10_000))) for _ in range(2))
         ends.append(
-            endpoint(
+            draw(st.sampled_from((endpoint, dual)))(
                 draw(st.sampled_from(NAMES)),
                 number,
                 draw(st.sampled_from(SEGMENTS)),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,9 @@ OTHERWISE = {
     "receives": frozenset({10, 20}),
     "address": IPv4Interface("172.15.42.1/16"),
     "role": Role.ROUTER,
+    "address6": IPv6Interface("fd00:42::1/48"),
+    "subnet6": IPv6Network("fd00:42::/64"),
+    "gateway6": IPv6Address("fd00:42::9"),
     "subnet": IPv4Network("172.15.42.0/24"),
     "gateway": IPv4Address("172.15.42.9"),
     "vtep": IPv4Address("198.18.0.9"),

@@ -1,7 +1,7 @@
 """What the bridges of a few intents hold, as listings that Open vSwitch's own parser reads."""
 
 import subprocess
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from flows.cookie import unpack
 from flows.flow import Goto
 from flows.model import EndpointKey, Intent, Mac, Role
 from flows.pipeline import FlowConflictError, compile_bridge, listing
-from tests.flows.intents import endpoint, hosts, intent, intents
+from tests.flows.intents import dual, endpoint, hosts, intent, intents
 
 GOLDEN = Path(__file__).parent / "golden"
 TWO = ("h1", "h2")
@@ -53,6 +53,23 @@ CASES = {
         endpoint("h2", 4, 10),
         names=TWO,
     ),
+    "dual_stack": intent(
+        dual("h1", 1, 10),
+        endpoint("h1", 2, 10),
+        dual("h2", 3, 10),
+        dual(
+            "h1",
+            50,
+            10,
+            key=EndpointKey("h1", "gateway:10", "gw10"),
+            role=Role.GATEWAY,
+            address=GATEWAY,
+            address6=IPv6Interface("fd00:42::1:1/64"),
+            mac=Mac.of(GATEWAY.ip),
+        ),
+        endpoint("h1", 5, 20),
+        names=TWO,
+    ),
 }
 
 
@@ -87,6 +104,16 @@ def test_every_flow_moves_forward_and_says_why_it_is_there(any_intent: Intent) -
             said = unpack(flow.cookie)
             assert said is not None
             assert said.owner in owners
+
+
+def test_who_has_no_ipv6_address_costs_no_flow_more_among_those_who_have_none() -> None:
+    alone = compile_bridge(CASES["two_vlans"], "h1").flows
+    beside = intent(*CASES["two_vlans"].endpoints.values(), dual("h1", 9, 30), names=TWO)
+
+    more = {key: flow for key, flow in compile_bridge(beside, "h1").flows.items() if key not in alone}
+
+    assert alone.items() <= compile_bridge(beside, "h1").flows.items()
+    assert {unpack(flow.cookie).owner for flow in more.values()} == {1009, 130}  # type: ignore[union-attr]
 
 
 def test_a_host_without_members_holds_nothing_of_a_segment() -> None:

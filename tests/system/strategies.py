@@ -15,9 +15,17 @@ from flows.fields import (
     ETH_IPV6,
     ETH_SRC,
     ETH_TYPE,
+    ICMPV6_TYPE,
     IN_PORT,
+    IP_ICMPV6,
     IPV4_SRC,
+    IPV6_DST,
     IPV6_SRC,
+    ND_OPTIONS_TYPE,
+    ND_RESERVED,
+    ND_SLL,
+    ND_TARGET,
+    ND_TLL,
     ORIGIN,
     OUT,
     SEGMENT,
@@ -31,18 +39,27 @@ from flows.table import Table
 
 METERS = (MeterEntry(1, 1000, 600), MeterEntry(2, 10_000, 1000))
 ANYTHING = (IN_PORT, ETH_SRC, ETH_DST, TUN_ID, SEGMENT, SENDER, ORIGIN, OUT)
-OF_TYPE: dict[Term | None, tuple[Field, ...]] = {
-    None: (),
-    ETH_IPV4: (IPV4_SRC,),
-    ETH_IPV6: (IPV6_SRC,),
-    ETH_ARP: (ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA),
-    ETH_TYPE(0x88CC): (),
+SOLICITATION = (ETH_IPV6, IP_ICMPV6, ICMPV6_TYPE(135))
+ADVERTISEMENT = (ETH_IPV6, IP_ICMPV6, ICMPV6_TYPE(136))
+OF_KIND: dict[tuple[Term, ...], tuple[Field, ...]] = {
+    (): (),
+    (ETH_IPV4,): (IPV4_SRC,),
+    (ETH_IPV6,): (IPV6_SRC, IPV6_DST),
+    SOLICITATION: (IPV6_SRC, IPV6_DST, ND_TARGET, ND_SLL),
+    ADVERTISEMENT: (IPV6_SRC, IPV6_DST, ND_TARGET, ND_TLL),
+    (ETH_ARP,): (ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA),
+    (ETH_TYPE(0x88CC),): (),
 }
 UNMASKED = (IN_PORT, ARP_OP)  # ovs-fields(7)
 SETTABLE = (ETH_SRC, ETH_DST, TUN_ID, SEGMENT, SENDER, ORIGIN, OUT)
 REGISTERS = (SEGMENT, SENDER, ORIGIN, OUT)
 HIGHEST_OFPORT = 0xFEFF  # of 16 bits, as Open vSwitch has them inside
-ARP_SETTABLE = (ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA)
+ALSO_SETTABLE: dict[tuple[Term, ...], tuple[Field, ...]] = {
+    (ETH_ARP,): (ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA),
+    (ETH_IPV6,): (IPV6_SRC, IPV6_DST),
+    SOLICITATION: (IPV6_SRC, IPV6_DST, ICMPV6_TYPE, ND_TARGET, ND_SLL, ND_RESERVED, ND_OPTIONS_TYPE),
+    ADVERTISEMENT: (IPV6_SRC, IPV6_DST, ICMPV6_TYPE, ND_TARGET, ND_TLL, ND_RESERVED, ND_OPTIONS_TYPE),
+}
 
 
 @st.composite
@@ -59,10 +76,10 @@ def terms(draw: st.DrawFn, field: Field) -> Term:
 @st.composite
 def flows(draw: st.DrawFn) -> Flow:
     table = draw(st.sampled_from([table for table in Table if table is not Table.MARKER]))
-    kind = draw(st.sampled_from(list(OF_TYPE)))
-    fields = draw(st.sets(st.sampled_from(ANYTHING + OF_TYPE[kind])))
-    match = [draw(terms(field)) for field in sorted(fields)] + ([kind] if kind else [])
-    settable = SETTABLE + (ARP_SETTABLE if kind == ETH_ARP else ())
+    kind = draw(st.sampled_from(list(OF_KIND)))
+    fields = draw(st.sets(st.sampled_from(ANYTHING + OF_KIND[kind])))
+    match = [draw(terms(field)) for field in sorted(fields)] + list(kind)
+    settable = SETTABLE + ALSO_SETTABLE.get(kind, ())
     actions: list[Action] = [Meter(draw(st.sampled_from(METERS)).meter)] if draw(st.booleans()) else []
     for what in draw(st.lists(st.sampled_from((Set, Move, Output, OutputBy)), max_size=5)):
         if what is Set:

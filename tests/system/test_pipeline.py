@@ -4,7 +4,7 @@ import pytest
 
 from flows.model import Endpoint, Intent
 from flows.pipeline import compile_bridge, listing
-from tests.flows.intents import endpoint, intent
+from tests.flows.intents import dual, endpoint, intent
 from tests.system.conftest import Sandbox
 
 A, B, C, FAR = endpoint("h1", 1, 10), endpoint("h1", 2, 10), endpoint("h1", 3, 20), endpoint("h2", 4, 10)
@@ -118,6 +118,116 @@ def test_neighbours_find_each_other_in_ipv6(bridge: Sandbox) -> None:
 
     assert datapath_port(bridge, "p2") in reached
     assert bridge.trace("br-int", solicitation.replace("ipv6_src=fe80::1", "ipv6_src=2001:db8::1")) == DROP
+
+
+DUAL = {
+    "asker": dual("h1", 1, 10),
+    "neighbour": dual("h1", 2, 10),
+    "other": dual("h1", 3, 20),
+    "far": dual("h2", 4, 10),
+}
+
+
+@pytest.fixture
+def dual_bridge(bridge: Sandbox) -> Sandbox:
+    install(bridge, intent(*DUAL.values(), names=("h1", "h2")))
+    return bridge
+
+
+def icmp6(kind: int, **more: object) -> str:
+    """A neighbour's message of the asker's to all, as RFC 4861 has it, unless it lies."""
+    said = {
+        "in_port": A.ofport,
+        "dl_src": A.mac,
+        "dl_dst": "33:33:00:00:00:01",
+        "ipv6_src": "fd00:42::1",
+        "ipv6_dst": "ff02::1",
+        "nw_ttl": 255,
+        "icmpv6_type": kind,
+    }
+    return "icmp6," + ",".join(f"{name}={value}" for name, value in (said | more).items())
+
+
+def solicitation(target: str, **more: object) -> str:
+    return icmp6(135, **{"nd_target": target, "nd_sll": A.mac} | more)
+
+
+@pytest.mark.parametrize("source", ["fd00:42::1", "fe80::c7:acff:fe0f:2a01"])
+@pytest.mark.parametrize("name", ["neighbour", "far"])
+def test_a_solicitation_is_answered_in_the_switch(dual_bridge: Sandbox, name: str, source: str) -> None:
+    asked = DUAL[name]
+    assert asked.address6
+
+    answer = dual_bridge.trace("br-int", solicitation(str(asked.address6.ip), ipv6_src=source))
+
+    for said in (
+        f"set(eth(src={asked.mac},dst={A.mac}))",
+        f"set(ipv6(src={asked.address6.ip},dst={source}))",
+        "set(nd_ext(nd_reserved=0x60000000,nd_options_type=2))",
+        f"set(nd(tll={asked.mac}))",
+        "set(icmpv6(type=136,code=0))",
+    ):
+        assert said in answer
+    assert answer.endswith(f",{datapath_port(dual_bridge, 'p1')}"), "to the one who asked"
+    assert answer.count("),") == 5, "and to nobody else"
+
+
+def test_a_solicitation_for_who_is_not_known_is_flooded(dual_bridge: Sandbox) -> None:
+    reached = dual_bridge.trace("br-int", solicitation("fd00:42::3"))
+
+    assert "nd_ext" not in reached, "who has it is in another network"
+    assert {datapath_port(dual_bridge, name) for name in ("p2", "tun")} <= set(reached.split(": ")[1].split(","))
+    assert datapath_port(dual_bridge, "p3") not in reached.split(": ")[1].split(",")
+
+
+def test_who_asks_whether_its_address_is_free_is_answered_by_none_but_who_has_it(dual_bridge: Sandbox) -> None:
+    reached = dual_bridge.trace("br-int", solicitation("fd00:42::2", ipv6_src="::", nd_sll="00:00:00:00:00:00"))
+
+    assert "nd_ext" not in reached
+    assert datapath_port(dual_bridge, "p2") in reached
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        icmp6(136, nd_target="fd00:42::1", nd_tll=A.mac),
+        icmp6(136, ipv6_src="fe80::1", nd_target="fe80::1"),
+        icmp6(133, ipv6_src="fe80::1"),
+        icmp6(128),
+        icmp6(143, ipv6_src="fe80::1"),
+    ],
+    ids=["its own", "link-local", "router solicitation", "echo", "listener"],
+)
+def test_the_truth_passes(dual_bridge: Sandbox, said: str) -> None:
+    assert datapath_port(dual_bridge, "p2") in dual_bridge.trace("br-int", said)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        icmp6(128, ipv6_src="fd00:42::2"),
+        icmp6(128, ipv6_src="2001:db8::1"),
+        solicitation("fd00:42::99", ipv6_src="fd00:42::2"),
+        solicitation("fd00:42::99", nd_sll=B.mac),
+        icmp6(136, nd_target="fd00:42::2", nd_tll=A.mac),
+        icmp6(136, ipv6_src="fd00:42::2", nd_target="fd00:42::2", nd_tll=A.mac),
+        icmp6(136, ipv6_src="fe80::1", nd_target="fd00:42::2", nd_tll=A.mac),
+        icmp6(136, nd_target="fd00:42::1", nd_tll=B.mac),
+        icmp6(136, nd_target="fe80::1", nd_tll=A.mac),
+        icmp6(134, ipv6_src="fe80::1"),
+        icmp6(137, ipv6_src="fe80::1"),
+    ],
+)
+def test_nobody_speaks_for_another_in_ipv6(dual_bridge: Sandbox, lie: str) -> None:
+    assert dual_bridge.trace("br-int", lie) == DROP
+
+
+def test_who_has_no_ipv6_address_tells_no_lies_among_those_who_have(dual_bridge: Sandbox) -> None:
+    install(dual_bridge, intent(A, *list(DUAL.values())[1:], names=("h1", "h2")))
+
+    assert dual_bridge.trace("br-int", icmp6(128)) == DROP
+    assert dual_bridge.trace("br-int", icmp6(136, ipv6_src="fe80::1", nd_target="fd00:42::2", nd_tll=A.mac)) == DROP
+    assert datapath_port(dual_bridge, "p2") in dual_bridge.trace("br-int", icmp6(128, ipv6_src="fe80::1"))
 
 
 def test_each_table_lists_as_the_switch_does(bridge: Sandbox) -> None:

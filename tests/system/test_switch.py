@@ -18,9 +18,16 @@ from flows.fields import (
     ETH_IPV4,
     ETH_IPV6,
     ETH_SRC,
+    ICMPV6_TYPE,
     IN_PORT,
     IPV4_SRC,
+    IPV6_DST,
     IPV6_SRC,
+    ND_OPTIONS_TYPE,
+    ND_RESERVED,
+    ND_SLL,
+    ND_TARGET,
+    ND_TLL,
     ORIGIN,
     OUT,
     SEGMENT,
@@ -43,7 +50,7 @@ from flows.flow import (
 )
 from flows.table import Priority, Table
 from tests.system.conftest import Sandbox
-from tests.system.strategies import METERS, flows
+from tests.system.strategies import ADVERTISEMENT, METERS, SOLICITATION, flows
 
 COOKIE = pack(Feature.L2, 7)
 
@@ -79,6 +86,14 @@ EXPLICIT = (
     flow(Table.SPOOF_GUARD, 100, (ETH_IPV4, IPV4_SRC(IPv4Address("172.15.42.1"))), (Goto(Table.RATE_LIMIT),), COOKIE),
     flow(Table.SPOOF_GUARD, 100, (ETH_IPV6, IPV6_SRC(IPv6Address("fe80::"), (0x3FF << 118))), (), COOKIE),
     flow(Table.RATE_LIMIT, 100, (SENDER(0xFFFFFFFF),), (Meter(1), Goto(Table.ARP_RESPONDER)), COOKIE),
+    flow(
+        Table.ARP_RESPONDER,
+        100,
+        (*SOLICITATION, ND_TARGET(5 << 120 | 1), ND_SLL(2 << 40)),
+        (Set(ICMPV6_TYPE, 136), Set(ND_RESERVED, 0x60000000), Move(IPV6_SRC, IPV6_DST, 128), Goto(Table.ADVERTISE)),
+        COOKIE,
+    ),
+    flow(Table.ADVERTISE, 100, ADVERTISEMENT, (Set(ND_OPTIONS_TYPE, 2), Move(ETH_SRC, ND_TLL, 48), Output(1)), COOKIE),
     flow(Table.L2_LOOKUP, 0, (), (), COOKIE),
     flow(Table.FLOOD, 1, (SEGMENT(1), ORIGIN(1)), (Set(TUN_ID, 1 << 63), Output(1), Output(IN_PORT_NUMBER)), COOKIE),
     flow(Table.FLOOD, 1, (SEGMENT(0, 0xFFFF0000), SENDER(1, 1)), (OutputBy(ORIGIN),), COOKIE),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from os_ken.ofproto import nicira_ext, ofproto_protocol
+from os_ken.lib import type_desc
+from os_ken.ofproto import nicira_ext, ofproto_protocol, oxm_fields
 from os_ken.ofproto import ofproto_v1_5 as ofp
 from os_ken.ofproto import ofproto_v1_5_parser as parser
 
@@ -11,8 +12,28 @@ from flows.flow import Action, Flow, Goto, Meter, Move, Output, OutputBy, Set
 
 DP = ofproto_protocol.ProtocolDesc(ofp.OFP_VERSION)
 WHOLE_REGISTER = nicira_ext.ofs_nbits(0, 31)
-NAMES = {"ip_src": "ipv4_src", "tun_id": "tunnel_id"}
-IN_WORDS = ("eth_src", "eth_dst", "ip_src", "ipv6_src", "arp_spa", "arp_tpa", "arp_sha", "arp_tha")
+NAMES = {
+    "ip_src": "ipv4_src",
+    "tun_id": "tunnel_id",
+    "nd_target": "ipv6_nd_target",
+    "nd_sll": "ipv6_nd_sll",
+    "nd_tll": "ipv6_nd_tll",
+}
+IN_WORDS = (
+    *("eth_src", "eth_dst", "ip_src", "ipv6_src", "ipv6_dst", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"),
+    *("nd_target", "nd_sll", "nd_tll"),
+)
+
+
+class Ericsson(oxm_fields.OpenFlowBasic):  # type: ignore[misc]
+    """A class of fields that Open vSwitch has, and os-ken does not know until now."""
+
+    _class = 0x1000
+
+
+if "nd_reserved" not in {known.name for known in ofp.oxm_types}:
+    ofp.oxm_types += [Ericsson("nd_reserved", 1, type_desc.Int4), Ericsson("nd_options_type", 2, type_desc.Int1)]
+    oxm_fields.generate(ofp.__name__)
 
 
 def written(msg: Any, xid: int) -> bytes:
