@@ -144,6 +144,7 @@ class Lab:
 
 def clear(plan: Plan) -> None:
     """Remove whatever there is of that lab."""
+    borrowed.thaw(plan.name)
     while found := keepers(plan.directory):  # again, because one that was just being made had yet to fork
         for keeper in found:
             keeper.signal(Signals.SIGKILL)

@@ -50,6 +50,8 @@ def test_down_leaves_nothing() -> None:
     for host in lab.hosts:
         host.exec("docker", "run", "--detach", "--net=none", "lab", "sleep", "1000")
         host.exec("ip", "netns", "add", "left-behind")
+    lab["h1"].exec("docker", "run", "--detach", "--net=none", "--name", "web1", "lab", "sleep", "1000")
+    lab["h1"].exec("docker", "pause", "web1")
     ran = [Process.of(pid) for pid in inhabitants(lab.plan.directory)]
     assert len(ran) >= 20  # 5 keepers, 5 roles on each host, the controller, 2 containers and their shims
     assert belongings(NAME) - before
