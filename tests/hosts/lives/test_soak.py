@@ -1,0 +1,52 @@
+"""Every life of a container: random steps from a seed, and after each of them all views of the lab agree.
+
+    SOAK_SEED=7 SOAK_STEPS=500 pytest tests/hosts/lives/test_soak.py
+
+The walk is a function of the seed. What was done is shown when a view differs, in words that can be typed.
+"""
+
+import os
+import time
+
+import pytest
+
+from app.rollout import LINGER_S
+from scripts.lab import Lab
+from tests.hosts.lives.compare import differences
+from tests.hosts.lives.views import look
+from tests.hosts.lives.walk import walk
+from tests.hosts.lives.world import World
+
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+STEPS = int(os.environ.get("SOAK_STEPS", "100"))
+AGREED_S = 15.0  # two rounds of a helper that looks every 5 s, and some
+TIDIED_S = 2 * LINGER_S
+SLOW_S = 1.0
+
+
+def agree(lab: Lab, world: World, seconds: float = AGREED_S, *, tidied: bool = False) -> None:
+    """All views are the same in time; AssertionError says where they differ."""
+    began = time.monotonic()
+    while found := _differences(lab, world, tidied=tidied):
+        assert time.monotonic() - began < seconds, "\n".join(found)
+        time.sleep(0.05)
+    if (took := time.monotonic() - began) > SLOW_S:
+        print(f"    agreed only after {took:.1f} s")
+
+
+def _differences(lab: Lab, world: World, *, tidied: bool) -> list[str]:
+    try:
+        return differences(world, look(lab, tidied=tidied))
+    except OSError as error:  # somebody is not there at the moment
+        return [f"{type(error).__name__}: {error}"]
+
+
+@pytest.mark.timeout(120 + 5 * STEPS)
+def test_all_views_agree_after_each_step(lab: Lab) -> None:
+    print(f"seed {SEED}, {STEPS} steps")
+    agree(lab, World())
+    for number, step in enumerate(walk(SEED, STEPS), 1):
+        print(f"{number:4} {step.words}", flush=True)
+        step.do(lab)
+        agree(lab, step.after)
+    agree(lab, step.after, TIDIED_S, tidied=True)
