@@ -36,14 +36,15 @@ def lab() -> None:
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Of the REST API.")
 @click.option("--ofp-port", type=click.IntRange(1, 65535), default=6653, show_default=True, help="Of OpenFlow.")
+@click.option("--firewall", is_flag=True, help="Docker has iptables of its own, as Debian installs it.")
 @name_option
-def up(hosts: int, tunnel: str, port: int, ofp_port: int, name: str) -> None:
+def up(hosts: int, tunnel: str, port: int, ofp_port: int, firewall: bool, name: str) -> None:
     """Make a lab, and wait until every host is connected and linked.
 
     Several labs stand side by side under other names and ports.
     """
     with _lab_errors():
-        rooms.up(name=name, hosts=hosts, tunnel=tunnel, port=port, ofp_port=ofp_port, say=_say)
+        rooms.up(name=name, hosts=hosts, tunnel=tunnel, port=port, ofp_port=ofp_port, firewall=firewall, say=_say)
     click.echo(f"lab “{name}” is up: hosts h1 to h{hosts}, REST at http://127.0.0.1:{port}")
 
 

@@ -1,8 +1,9 @@
 """Docker on one host: containerd and dockerd, started plain, because the host has its own /run, /etc and /var/lib.
 
-containerd is a process of its own: a dockerd that is killed then finds its containers alive (live-restore). No
-default bridge and no iptables: in the lab all networking is Containet's. cgroups are the one thing that the hosts
-share with the machine, so each host's containers get a branch of their own that `down` can find.
+containerd is a process of its own: a dockerd that is killed then finds its containers alive (live-restore). In the lab
+all networking is Containet's: there is no default bridge, and the engine keeps its hands off iptables. With the plan's
+`firewall` it is as Debian installs it: docker0, and FORWARD drops what the engine does not know. cgroups are the one
+thing that the hosts share with the machine, so each host's containers get a branch of their own that `down` can find.
 """
 
 import http.client
@@ -18,16 +19,14 @@ from scripts.lab.plan import Plan
 
 CONTAINERD = ("containerd", "--config", "/etc/containerd/config.toml")
 DOCKERD = ("dockerd", "--config-file", "/etc/docker/daemon.json", "--containerd", "/run/containerd/containerd.sock")
+NO_NETWORKING = {"bridge": "none", "iptables": False, "ip-forward": False, "ip-masq": False}
 CONTAINERD_CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 
 def configure(host: Machine, plan: Plan) -> None:
     """Write the configuration of both."""
     settings = {
-        "bridge": "none",
-        "iptables": False,
-        "ip-forward": False,
-        "ip-masq": False,
+        **({} if plan.firewall else NO_NETWORKING),
         "live-restore": True,
         "dns": ["169.254.53.53"],  # the helper: see docs/docker.md
         "exec-opts": ["native.cgroupdriver=cgroupfs"],

@@ -165,20 +165,23 @@ def up(
     ofp_port: int = 6653,
     say: Say = lambda _: None,
     bare: bool = False,
+    firewall: bool = False,
 ) -> None:
     """Make a lab; one that is up already in this shape is made whole. Raises LabError, having undone what it did.
 
-    A `bare` one has neither controller nor helpers: hosts for something else.
+    A `bare` one has neither controller nor helpers: hosts for something else. `firewall` is the engines'.
     """
-    plan = Plan(name, hosts, tunnel, port, ofp_port)
+    plan = Plan(name, hosts, tunnel, port, ofp_port, firewall=firewall)
     needs.check()
     with borrowed.lock(name, waiting=lambda: say(f"waiting: another process is at work on the lab “{name}”")):
         old = Lab.find(name)
         if old and old.complete:
             if not old.plan.same_shape(plan):
+                engines = f"engines with{'' if old.plan.firewall else 'out'} a firewall"
                 raise LabError(
                     f"The lab “{name}” is up with {old.plan.hosts} hosts over {old.plan.tunnel}, ports {old.plan.port} "
-                    f"and {old.plan.ofp_port}. Run “containet lab down --name {name}” first, or choose another --name."
+                    f"and {old.plan.ofp_port}, {engines}. Run “containet lab down --name {name}” first, or choose "
+                    "another --name."
                 )
             say(f"the lab “{name}” is up already")
             old.serve(say)

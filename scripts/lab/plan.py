@@ -34,7 +34,10 @@ class LabError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One lab: what `up` was asked for, and `index`, which of the subnets it has."""
+    """One lab: what `up` was asked for, and `index`, which of the subnets it has.
+
+    `firewall`: whether the engines have iptables of their own, and a default bridge.
+    """
 
     name: str = "lab"
     hosts: int = 2
@@ -42,6 +45,7 @@ class Plan:
     port: int = 8080
     ofp_port: int = 6653
     index: int = 0
+    firewall: bool = False
 
     def __post_init__(self) -> None:
         """Raise LabError for what cannot be."""

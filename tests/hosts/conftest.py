@@ -1,6 +1,7 @@
-"""Real hosts for a test: `lab`, made once for all tests that want the same tunnel, and tidied between them.
+"""Real hosts for a test: `lab`, made once for all tests that want the same kind, and tidied between them.
 
     @pytest.mark.hosts(3, tunnel="gre")     # at least three; two over VXLAN where a test says nothing
+    @pytest.mark.hosts(2, firewall=True)    # engines that have iptables of their own
     def test_something(lab: Lab) -> None: ...
 
 A test that fails shows what the switches held and what every process wrote; its lab is thrown away, and the next test
@@ -12,13 +13,27 @@ import socket
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from signal import Signals
+from typing import NamedTuple
 
 import pytest
 
 from scripts.lab import Lab, LabError, Machine, down, up
 from scripts.lab.command import poll
 
-LABS = pytest.StashKey[dict[str, Lab]]()
+
+class Kind(NamedTuple):
+    """What a lab may be asked to be."""
+
+    tunnel: str = "vxlan"
+    firewall: bool = False
+
+    @property
+    def lab(self) -> str:
+        """A name for such a lab of this run."""
+        return f"t{self.tunnel[0]}{'f' if self.firewall else ''}{os.getpid()}"
+
+
+LABS = pytest.StashKey[dict[Kind, Lab]]()
 FAILED = pytest.StashKey[bool]()
 TIDY_S = 20.0
 LOG_LINES = 60
@@ -32,31 +47,32 @@ def free_port() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "hosts(n, tunnel): how many hosts the lab must have, and how they are joined")
+    config.addinivalue_line("markers", "hosts(n, tunnel, firewall): how many hosts the lab must have, and which kind")
     config.stash[LABS] = {}
 
 
-def wanted(item: pytest.Item) -> tuple[int, str]:
-    """How many hosts and which tunnel a test asks for."""
+def wanted(item: pytest.Item) -> tuple[int, Kind]:
+    """How many hosts and which kind of lab a test asks for."""
     marker = item.get_closest_marker("hosts")
-    count = marker.args[0] if marker and marker.args else 2
-    return count, marker.kwargs.get("tunnel", "vxlan") if marker else "vxlan"
+    if marker is None:
+        return 2, Kind()
+    return marker.args[0] if marker.args else 2, Kind(**marker.kwargs)
 
 
 @pytest.fixture(scope="session")
-def sizes(request: pytest.FixtureRequest) -> dict[str, int]:
-    """For each tunnel the most hosts that any test of this run asks for: one lab serves them all."""
-    most: dict[str, int] = {}
+def sizes(request: pytest.FixtureRequest) -> dict[Kind, int]:
+    """For each kind the most hosts that any test of this run asks for: one lab serves them all."""
+    most: dict[Kind, int] = {}
     for item in request.session.items:
         if "lab" in getattr(item, "fixturenames", ()):
-            count, tunnel = wanted(item)
-            most[tunnel] = max(count, most.get(tunnel, 0))
+            count, kind = wanted(item)
+            most[kind] = max(count, most.get(kind, 0))
     return most
 
 
 @pytest.fixture(scope="session")
-def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
-    """The labs that are up, by tunnel."""
+def labs(request: pytest.FixtureRequest) -> Iterator[dict[Kind, Lab]]:
+    """The labs that are up, by kind."""
     standing = request.config.stash[LABS]
     yield standing
     for lab in standing.values():
@@ -64,18 +80,17 @@ def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, labs: dict[str, Lab], sizes: dict[str, int]) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, labs: dict[Kind, Lab], sizes: dict[Kind, int]) -> Iterator[Lab]:
     """A whole lab with no container, no endpoint and no policy."""
-    _, tunnel = wanted(request.node)
-    name = f"t{tunnel[0]}{os.getpid()}"
-    if tunnel not in labs:
-        up(name, sizes[tunnel], tunnel, free_port(), free_port())
-        labs[tunnel] = Lab.open(name)
-    yield labs[tunnel]
+    _, kind = wanted(request.node)
+    if kind not in labs:
+        up(kind.lab, sizes[kind], kind.tunnel, free_port(), free_port(), firewall=kind.firewall)
+        labs[kind] = Lab.open(kind.lab)
+    yield labs[kind]
     if request.node.stash.get(FAILED, False):
-        down(labs.pop(tunnel).plan.name)
+        down(labs.pop(kind).plan.name)
     else:
-        tidy(labs[tunnel])
+        tidy(labs[kind])
 
 
 @pytest.hookimpl(wrapper=True)
