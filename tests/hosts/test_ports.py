@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,9 @@ from tests.hosts.test_docker_network import blue, docker, inspected, refused, ru
 
 __all__ = ["blue"]
 
+EITHER_ENGINE = pytest.mark.parametrize(
+    "policy", ["ACCEPT", pytest.param("DROP", marks=pytest.mark.hosts(2, firewall=True))]
+)
 SERVE = "mkdir -p /tmp/w; hostname >/tmp/w/index.html; busybox httpd -p 80 -h /tmp/w"
 ECHO = """import socket
 s = socket.socket(type=socket.SOCK_DGRAM)
@@ -30,8 +33,13 @@ def serve(box: Box) -> Box:
 
 def echo_once(box: Box) -> None:
     """One datagram that comes to port 53 goes back to where it came from."""
+    in_background(box, ECHO)
+
+
+def in_background(box: Box, program: str) -> None:
+    """A program that listens at port 53 over UDP, in the container's network."""
     pid = box.host.exec("docker", "inspect", "--format={{.State.Pid}}", box.name).stdout.strip()
-    words = shlex.join(("nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", ECHO))
+    words = shlex.join(("nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", program))
     box.host.exec("sh", "-c", f"{words} >/dev/null 2>&1 &")
     soon(lambda: ":53 " in in_network_of(box, "ss", "--udp", "--listening", "--numeric"), "it listens")
 
@@ -52,6 +60,47 @@ def asked_udp(asker: Machine, address: object, port: int) -> str:
     return asker.exec(sys.executable, "-c", words, check=False).stdout.strip()
 
 
+ANSWER = """import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("", 53))
+s.settimeout(5)
+while True:
+    _, asker = s.recvfrom(99)
+    s.sendto({name!r}.encode(), asker)"""
+ASK = """import socket, time
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.connect(("{address}", 5353))
+s.settimeout(0.1)
+while True:
+    try:
+        s.send(b"who?")
+        print(s.recv(99).decode(), flush=True)
+    except OSError:
+        print("nobody", flush=True)
+    time.sleep(0.02)"""
+
+
+def answer(box: Box) -> None:
+    """It says its name over UDP at port 53, until nobody asks any more."""
+    in_background(box, ANSWER.format(name=box.name))
+
+
+@pytest.fixture
+def asking(blue: Lab) -> Iterator[Callable[[], str]]:
+    """The outside asks port 5353 of h1 over UDP, always from one port; who answered last."""
+    outside = blue["outside"]
+    outside.log("asking").unlink(missing_ok=True)
+    outside.start("asking", (sys.executable, "-c", ASK.format(address=blue.plan.address("h1"))))
+    yield lambda: outside.tail("asking", 1)
+    outside.kill("asking")
+
+
+def forward_policy(host: Machine) -> str:
+    """What the host does with packets that no rule knows."""
+    first, *_ = host.exec("iptables", "-S", "FORWARD").stdout.splitlines()
+    return first.split()[-1]
+
+
 def rules(host: Machine) -> list[str]:
     """Where ports of this host lead."""
     listed = host.exec("nft", "list", "ruleset").stdout
@@ -68,7 +117,9 @@ def web(blue: Lab) -> Iterator[Box]:
     soon(lambda: rules(host) == [], "no port leads anywhere")
 
 
-def test_the_outside_reaches_published_ports_and_nothing_else(blue: Lab, web: Box) -> None:
+@EITHER_ENGINE
+def test_the_outside_reaches_published_ports_and_nothing_else(blue: Lab, web: Box, policy: str) -> None:
+    assert forward_policy(web.host) == policy
     outside, host, address = blue["outside"], blue["h1"], blue.plan.address("h1")
     up(blue, "web1")
 
@@ -84,7 +135,9 @@ def test_the_outside_reaches_published_ports_and_nothing_else(blue: Lab, web: Bo
         outside.exec("ip", "route", "del", "172.15.42.0/24")
 
 
-def test_the_container_reaches_the_outside_and_peers_reach_it_by_both_ways(blue: Lab, web: Box) -> None:
+@EITHER_ENGINE
+def test_the_container_reaches_the_outside_and_peers_reach_it_by_both_ways(blue: Lab, web: Box, policy: str) -> None:
+    assert forward_policy(web.host) == policy
     near, far = run(blue["h1"], "near"), run(blue["h2"], "far")
     up(blue, "web1", "near", "far")
     inner, address = inspected(web)["IPAddress"], blue.plan.address("h1")
@@ -92,6 +145,20 @@ def test_the_container_reaches_the_outside_and_peers_reach_it_by_both_ways(blue:
     assert reaches(web, "203.0.113.1")
     assert [asked(box, inner, 80) for box in (near, far)] == ["web1", "web1"]
     assert [asked(box, address, 8080) for box in (near, far)] == ["web1", "web1"]
+
+
+@EITHER_ENGINE
+def test_a_stream_follows_the_port(blue: Lab, asking: Callable[[], str], policy: str) -> None:
+    assert forward_policy(blue["h1"]) == policy
+    run(blue["h1"], "near")  # so that there is a gateway, and the kernel remembers streams
+    up(blue, "near")
+    soon(lambda: asking() == "nobody", "it is under way before there is a port")
+
+    for name, address in (("first", "172.15.42.11"), ("second", "172.15.42.12")):
+        answer(run(blue["h1"], name, "--ip", address, "--publish", "5353:53/udp"))
+        soon(lambda name=name: asking() == name, f"it goes to {name}")
+        docker(blue["h1"], "rm", "--force", name)
+        soon(lambda: asking() == "nobody", "it goes nowhere")
 
 
 def test_people_see_the_ports(blue: Lab, web: Box) -> None:

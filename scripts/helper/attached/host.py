@@ -94,7 +94,7 @@ class Host:
                 self._way.keep,
                 self.gateways.restore,
                 lambda: self.joins.restore(self.inner_mtu()),
-                self.set_nat,
+                self._keep_nat,
             ):
                 try:
                     work()
@@ -234,6 +234,13 @@ class Host:
             if wanted != self._natted:
                 self._nat.set(*wanted)
                 self._natted = wanted
+
+    def _keep_nat(self) -> None:
+        """The same, where it does not stand any more."""
+        if not self._nat.stands():
+            log.warning("Somebody else took rules of the way out, or in, away: they are made again")
+            self._natted = None
+        self.set_nat()
 
     def say_nat_again(self) -> None:
         """The engine is there anew: its chain may be new, and empty."""

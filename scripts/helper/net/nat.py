@@ -18,13 +18,18 @@ the same is said in DOCKER-USER, Docker's chain for what others have to say. For
 table; what it was before stands in the table's comment, so that it survives this process.
 """
 
+import logging
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, collapse_addresses
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from pathlib import Path
 
+from pyroute2.netlink.exceptions import NetlinkError
+
+from app.wire import PublishedPort
+from scripts.helper.net.conntrack import forget_strays
 from scripts.helper.net.ports import Published
 
 TABLE = "inet containet"
@@ -32,7 +37,14 @@ CHAIN = "DOCKER-USER"
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 TIMEOUT_S = 10
 
+_LEADS = re.compile(
+    r"(?:ip daddr (?P<host_address>[\d.]+) )?(?P<protocol>tcp|udp) dport (?P<host_port>\d+) "
+    r"dnat ip to (?P<address>[\d.]+):(?P<port>\d+)"
+)
 _WAS = re.compile(r'comment "ip_forward was ([01])"')
+
+
+log = logging.getLogger(__name__)
 
 
 class NatError(Exception):
@@ -42,13 +54,17 @@ class NatError(Exception):
 class Nat:
     """Address translation on this host."""
 
+    def __init__(self) -> None:
+        self._stood: tuple[str | None, list[str] | None] | None = None  # as it was when it was set; None: nothing is
+
     def set(self, subnets: Iterable[IPv4Network], ports: Iterable[Published] = ()) -> None:
         """These subnets, and no others, reach the outside through this host, and these ports lead in.
 
         Idempotent; none at all leaves nothing.
         """
         wanted, published = sorted(set(subnets)), sorted(set(ports), key=str)
-        before = self._forwarding_before()
+        table = _listed()
+        before = None if table is None else _forwarding_before(table)
         if wanted or published:
             was = before or IP_FORWARD.read_text().strip()
             _nft(_ruleset(wanted, published, was))
@@ -59,14 +75,15 @@ class Nat:
         gone = before == "0" and not (wanted or published)
         if gone and self._docker_rules() is None:  # Docker's chain: now Docker forwards too
             self._forward("0")
+        _redirect(_published(table or ""), published)
+        self._stood = self._look() if wanted or published else None
 
-    def _forwarding_before(self) -> str | None:
-        """What forwarding was before our table came, or None if there is no table."""
-        listed = _run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
-        if listed is None:
-            return None
-        found = _WAS.search(listed)
-        return found[1] if found else "1"
+    def stands(self) -> bool:
+        """Whether all that was set is there still: others flush tables and chains (`nft flush ruleset`)."""
+        return self._stood is None or self._stood == self._look()
+
+    def _look(self) -> tuple[str | None, list[str] | None]:
+        return _listed(), self._docker_rules()
 
     def _forward(self, value: str) -> None:
         if IP_FORWARD.read_text().strip() == value:
@@ -99,6 +116,35 @@ class Nat:
         for rule in want:
             if rule not in have:
                 _run(["iptables", "-w", "5", "-I", *shlex.split(rule)[1:]])
+
+
+def _listed() -> str | None:
+    """Our table as it stands, or None if there is none."""
+    return _run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
+
+
+def _forwarding_before(table: str) -> str:
+    """What forwarding was before our table came."""
+    found = _WAS.search(table)
+    return found[1] if found else "1"
+
+
+def _published(table: str) -> set[Published]:
+    """Where ports lead by this table."""
+    found = set()
+    for leads in _LEADS.finditer(table):
+        said = {key: value for key, value in leads.groupdict().items() if value is not None}
+        address = IPv4Address(said.pop("address"))
+        found.add(Published(PublishedPort.model_validate_strings(said), address))
+    return found
+
+
+def _redirect(before: Collection[Published], now: Collection[Published]) -> None:
+    """Streams that are under way follow the ports that lead elsewhere now."""
+    try:
+        forget_strays({published.port for published in set(before) ^ set(now)}, now)
+    except (NetlinkError, OSError) as error:
+        log.warning("Streams that are under way may go on to where a port led before: %s", error)
 
 
 def _ruleset(subnets: Sequence[IPv4Network], ports: Sequence[Published], was: str) -> str:

@@ -110,6 +110,16 @@ def test_two_networks_with_gateways_stay_apart(routed: dict[str, Container]) -> 
     assert not reaches(routed["blue"], str(routed["green"].address.ip))
 
 
+def test_it_knows_when_somebody_took_its_rules_away() -> None:
+    nat = Nat()
+    nat.set([BLUE])
+    assert nat.stands()
+    run("nft", "flush", "ruleset")
+    assert not nat.stands()
+    nat.set([])
+    assert nat.stands()
+
+
 @pytest.mark.parametrize("was", ["0", "1"])
 def test_forwarding_is_put_back_by_whoever_comes_later(was: str) -> None:
     FORWARD.write_text(was)
