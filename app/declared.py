@@ -6,6 +6,7 @@ fill in what it leaves out. Pure: one answer for a network that is asked for, an
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import product
 
 from app.policy import NETWORK_NAME, NetworkRule, unnamed
 from app.wire import NetworkReport
@@ -33,22 +34,20 @@ def objection(networks: Networks, report: NetworkReport) -> str | None:
                 ("vni", other.segment, rule.segment if report.vni else other.segment),
                 ("subnet", other.subnet or rule.subnet, rule.subnet),
                 ("gateway", other.gateway or rule.gateway, rule.gateway or other.gateway),
+                ("IPv6 subnet", other.subnet6 or rule.subnet6, rule.subnet6 or other.subnet6),
+                ("IPv6 gateway", other.gateway6 or rule.gateway6, rule.gateway6 or other.gateway6),
             ):
                 if theirs != ours:
                     return f"{called} has the {what} {theirs}, not {ours}: say the same, or choose another VLAN"
         elif other.segment == rule.segment:
             return f"{called} has the vni {other.segment}: choose another one (-o vni=N)"
-        elif _both_routed(other, rule):
-            return (
-                f"{called} has the subnet {other.subnet}, which overlaps {rule.subnet}, and both have a gateway: a "
-                "host can route to one of them only; choose another --subnet, or -o gateway=none"
-            )
+        for theirs, ours in product(other.routed, rule.routed):
+            if other.vlan != rule.vlan and theirs.overlaps(ours):
+                return (
+                    f"{called} has the subnet {theirs}, which overlaps {ours}, and both have a gateway: a host can "
+                    "route to one of them only; choose another --subnet, or -o gateway=none"
+                )
     return None
-
-
-def _both_routed(one: NetworkRule, other: NetworkRule) -> bool:
-    subnets = one.gateway and one.subnet, other.gateway and other.subnet
-    return bool(subnets[0] and subnets[1] and subnets[0].overlaps(subnets[1]))
 
 
 def _name(networks: Networks, report: NetworkReport) -> str:
@@ -62,7 +61,8 @@ def _name(networks: Networks, report: NetworkReport) -> str:
 
 
 def _rule(known: NetworkRule | None, report: NetworkReport) -> NetworkRule:
-    said = NetworkRule(vlan=report.vlan, vni=report.vni, subnet=report.subnet, gateway=report.gateway)
+    said = NetworkRule(**report.model_dump(exclude={"name"}))
     if known is None:
         return said
-    return known.model_copy(update={"subnet": known.subnet or said.subnet, "gateway": known.gateway or said.gateway})
+    filled = ("subnet", "gateway", "subnet6", "gateway6")
+    return known.model_copy(update={what: getattr(known, what) or getattr(said, what) for what in filled})

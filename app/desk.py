@@ -62,6 +62,7 @@ class EndpointView:
     name: str
     mac: str
     address: str | None
+    address6: str | None
     network: str
     vlan: int
     up: str

@@ -34,6 +34,7 @@ class Draft:
             sends=placement.segment,
             receives=frozenset({placement.segment}),
             address=report.address,
+            address6=report.address6,
             role=report.role,
             aliases=report.aliases,
             up_kbps=placement.up_kbps,
@@ -82,4 +83,13 @@ class Draft:
 
     def _network(self, vni: int, rules: Rules) -> Network:
         name, rule = rules.network_on(vni)
-        return Network(self._ids.of("network", str(vni)), name, rule.vlan, vni, rule.subnet, rule.gateway)
+        return Network(
+            owner=self._ids.of("network", str(vni)),
+            name=name,
+            vlan=rule.vlan,
+            vni=vni,
+            subnet=rule.subnet,
+            gateway=rule.gateway,
+            subnet6=rule.subnet6,
+            gateway6=rule.gateway6,
+        )

@@ -1,34 +1,40 @@
 """Which host hands out which addresses of a pool: in blocks, so that containers start while the controller is away.
 
-A block is a /28, or an eighth of the pool if that is less. Blocks are taken from the upper end down, since people
-choose their own addresses from the lower end up; where no whole block is free it is a smaller one. No two overlap, and
-none holds an address that somebody has otherwise.
+A block is 16 addresses, or an eighth of the pool if that is less. Blocks are taken from the upper end down, since
+people choose their own addresses from the lower end up; where no whole block is free it is a smaller one. No two
+overlap, and none holds an address that somebody has otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, summarize_address_range
+from ipaddress import (
+    IPv4Address,
+    IPv6Address,
+    ip_network,
+    summarize_address_range,
+)
 
 from app.desk import RefusedError
 from app.store import Store
-from app.wire import Lease, LeaseAsk, Pool
+from app.wire import Address, Interface, Lease, LeaseAsk, Pool, Subnet
+from flows.model import reserved
 
-LARGEST = 28  # prefix length of a block
+LARGEST = 4  # bits of a block's addresses
 SHARE = 3  # bits: no block is more than an eighth of its pool
 
-InUse = Callable[[IPv4Network], Iterable[IPv4Address]]
+InUse = Callable[[Subnet], Iterable[Address]]
 
 
-def block_prefix(pool: IPv4Network) -> int:
+def block_prefix(pool: Subnet) -> int:
     """The prefix length of a whole block of this pool."""
-    return min(max(LARGEST, pool.prefixlen + SHARE), 32)
+    return min(max(pool.max_prefixlen - LARGEST, pool.prefixlen + SHARE), pool.max_prefixlen)
 
 
-def free_block(pool: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+def free_block(pool: Subnet, taken: Iterable[Subnet]) -> Subnet | None:
     """The largest block that nobody has anything of, at most a whole one, the highest of these; None if all is taken.
 
     The price is that of what is taken, however large the pool is.
     """
-    best: IPv4Network | None = None
+    best: Subnet | None = None
     for gap in _gaps(pool, taken):
         for free in gap:
             block = _highest_part(free, block_prefix(pool))
@@ -37,24 +43,28 @@ def free_block(pool: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network |
     return best
 
 
-def _gaps(pool: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[Iterable[IPv4Network]]:
+def _gaps(pool: Subnet, taken: Iterable[Subnet]) -> Iterator[Iterable[Subnet]]:
     start, end = int(pool.network_address), int(pool.broadcast_address)
     for each in sorted({other for other in taken if other.overlaps(pool)}):
         if int(each.network_address) > start:
-            yield _between(start, int(each.network_address) - 1)
+            yield _between(pool, start, int(each.network_address) - 1)
         start = max(start, int(each.broadcast_address) + 1)
     if start <= end:
-        yield _between(start, end)
+        yield _between(pool, start, end)
 
 
-def _between(first: int, last: int) -> Iterator[IPv4Network]:
-    return summarize_address_range(IPv4Address(first), IPv4Address(last))
+def _between(pool: Subnet, first: int, last: int) -> Iterator[Subnet]:
+    """The networks that make up this part of the pool, given by its first and last address."""
+    if pool.version == 4:
+        return summarize_address_range(IPv4Address(first), IPv4Address(last))
+    return summarize_address_range(IPv6Address(first), IPv6Address(last))
 
 
-def _highest_part(free: IPv4Network, prefix: int) -> IPv4Network:
+def _highest_part(free: Subnet, prefix: int) -> Subnet:
     if free.prefixlen >= prefix:
         return free
-    return IPv4Network((int(free.broadcast_address) >> (32 - prefix) << (32 - prefix), prefix))
+    rest = free.max_prefixlen - prefix
+    return type(free)((int(free.broadcast_address) >> rest << rest, prefix))
 
 
 class Leases:
@@ -63,7 +73,7 @@ class Leases:
     def __init__(self, store: Store, in_use: InUse) -> None:
         self._store = store
         self._in_use = in_use
-        self._held: dict[Pool, dict[IPv4Network, str]] = {}
+        self._held: dict[Pool, dict[Subnet, str]] = {}
         for lease, host in store.leases():
             self._held.setdefault(lease.of, {})[lease.block] = host
 
@@ -78,9 +88,8 @@ class Leases:
             return self._grant_one(host, ask, ask.address)
         if forgotten:
             return ask.lease(min(forgotten))
-        ends = (ask.subnet.network_address, ask.subnet.broadcast_address) if ask.subnet.prefixlen < 31 else ()
-        used = {*self._in_use(ask.subnet), *ends, *([ask.gateway] if ask.gateway else [])}
-        block = free_block(ask.subnet, [*held, *map(IPv4Network, used)])
+        used = {*self._in_use(ask.subnet), *reserved(ask.subnet), *([ask.gateway] if ask.gateway else [])}
+        block = free_block(ask.subnet, [*held, *map(ip_network, used)])
         if block is None:
             raise RefusedError(
                 409,
@@ -116,7 +125,7 @@ class Leases:
         """It is gone for good, and all that it had is free."""
         self.tell(host, ())
 
-    def refuse_leased(self, address: IPv4Interface, vlan: int) -> None:
+    def refuse_leased(self, address: Interface, vlan: int) -> None:
         """RefusedError if a host may give this address in this VLAN to one of Docker's containers at any moment."""
         for pool, held in self._held.items():
             if pool.subnet == address.network and pool.vlan in (None, vlan):
@@ -124,7 +133,7 @@ class Leases:
                     if address.ip in block:
                         raise _leased(address.ip, block, holder)
 
-    def _grant_one(self, host: str, ask: LeaseAsk, address: IPv4Address) -> Lease:
+    def _grant_one(self, host: str, ask: LeaseAsk, address: Address) -> Lease:
         held = self._held.get(ask.of, {})
         there = next(((block, holder) for block, holder in held.items() if address in block), None)
         if there is not None and there[1] == host:
@@ -133,19 +142,19 @@ class Leases:
             raise _leased(address, *there)
         if address in set(self._in_use(ask.subnet)):
             raise RefusedError(409, "address-in-use", f"{address} is in use already: choose another one, or none")
-        return self._keep(host, ask.lease(IPv4Network(address)))
+        return self._keep(host, ask.lease(ip_network(address)))
 
     def _keep(self, host: str, lease: Lease) -> Lease:
         self._store.keep_lease(lease, host)
         self._held.setdefault(lease.of, {})[lease.block] = host
         return lease
 
-    def _free(self, pool: Pool, block: IPv4Network) -> None:
+    def _free(self, pool: Pool, block: Subnet) -> None:
         self._store.forget_lease(Lease(vlan=pool.vlan, subnet=pool.subnet, block=block))
         del self._held[pool][block]
 
 
-def _leased(address: IPv4Address, block: IPv4Network, holder: str) -> RefusedError:
+def _leased(address: Address, block: Subnet, holder: str) -> RefusedError:
     return RefusedError(
         409,
         "address-leased",
@@ -153,6 +162,6 @@ def _leased(address: IPv4Address, block: IPv4Network, holder: str) -> RefusedErr
     )
 
 
-def _shares(held: Mapping[IPv4Network, str]) -> str:
+def _shares(held: Mapping[Subnet, str]) -> str:
     hosts = {host: sum(b.num_addresses for b, h in held.items() if h == host) for host in sorted(set(held.values()))}
     return ", ".join(f"{host}: {count}" for host, count in hosts.items()) or "none leased"

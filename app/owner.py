@@ -199,6 +199,8 @@ class Owner:
         def job() -> Admission:
             admission = self._registry.admit(host, ask)
             self._leases.refuse_leased(admission.address, admission.vlan)
+            if admission.address6 is not None:
+                self._leases.refuse_leased(admission.address6, admission.vlan)
             return admission
 
         return self._jobs.ask(job)

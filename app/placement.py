@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.policy import NetworkRule
 from app.rules import Rules
 from app.wire import EndpointReport
-from flows.model import DEFAULT_VLAN, EndpointKey, Role
+from flows.model import DEFAULT_VLAN, EndpointKey, Role, reserved
 from flows.rate import parse_rate
 
 
@@ -63,7 +63,7 @@ def place(rules: Rules, host: str, report: EndpointReport) -> Placement:
 
 def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str | None:
     """Why this endpoint cannot be in that network, in words; None if it can."""
-    rule, address = placement.rule, report.address
+    rule = placement.rule
     called = f"the network {placement.network} (VLAN {rule.vlan})"
     taken = rules.by_segment.get(rule.segment)
     if taken is not None and rules.networks[taken].vlan != rule.vlan:
@@ -71,19 +71,23 @@ def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str
             f"{called} would have the vni {rule.segment} on the tunnel, which {taken} has: name it in the policy "
             "and give it another vni"
         )
-    if address is None or rule.subnet is None or report.role is Role.GATEWAY:
+    if report.role is Role.GATEWAY:
         return None
-    if address.ip not in rule.subnet or address.network != rule.subnet:
-        return (
-            f"{report.name} has {address}, and {called} has the subnet {rule.subnet}: connect it anew with an address "
-            "of that subnet, or choose a network with the same subnet or none"
-        )
-    if address.ip == rule.gateway:
-        return f"{address.ip} is the gateway of {called}: choose another address"
-    # RFC 3021: a /31 has no network and no broadcast address.
-    edges = (rule.subnet.network_address, rule.subnet.broadcast_address) if rule.subnet.prefixlen < 31 else ()
-    if address.ip in edges:
-        return f"{address.ip} is the network or broadcast address of {rule.subnet}: choose one between them"
+    for address, subnet, gateway in (
+        (report.address, rule.subnet, rule.gateway),
+        (report.address6, rule.subnet6, rule.gateway6),
+    ):
+        if address is None or subnet is None:
+            continue
+        if address.network != subnet:
+            return (
+                f"{report.name} has {address}, and {called} has the subnet {subnet}: connect it anew with an address "
+                "of that subnet, or choose a network with the same subnet or none"
+            )
+        if address.ip == gateway:
+            return f"{address.ip} is the gateway of {called}: choose another address"
+        if address.ip in reserved(subnet):
+            return f"{address.ip} is the network or broadcast address of {subnet}: choose one between them"
     return None
 
 
@@ -254,8 +258,9 @@ def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> I
     everywhere = report.role is Role.GATEWAY
     if everywhere:
         yield Claim(("gateway", segment, key.host), f"the gateway of this host {where}")
-    if report.address is not None:
-        yield Claim(("address", segment, report.address.ip), f"the address {report.address.ip} {where}", everywhere)
+    for address in (report.address, report.address6):
+        if address is not None:
+            yield Claim(("address", segment, address.ip), f"the address {address.ip} {where}", everywhere)
     yield Claim(("mac", segment, report.mac), f"the MAC {report.mac} {where}", everywhere)
     if report.behind is None and report.role is Role.CONTAINER:
         yield Claim(("port", key.host, report.ofport), f"the port {report.ofport} of the bridge")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -28,7 +28,14 @@ def _subnet(text: object) -> IPv4Network:
     return IPv4Network(text)  # its ValueError says what is wrong, host bits included
 
 
+def _subnet6(text: object) -> IPv6Network:
+    if not isinstance(text, str | IPv6Network):
+        raise ValueError("an IPv6 subnet is written as fd00:42::/64")
+    return IPv6Network(text)
+
+
 Subnet = Annotated[IPv4Network, BeforeValidator(_subnet, json_schema_input_type=str)]
+Subnet6 = Annotated[IPv6Network, BeforeValidator(_subnet6, json_schema_input_type=str)]
 RateText = Annotated[str, AfterValidator(_rate)]
 
 
@@ -45,12 +52,21 @@ class NetworkRule(Document):
     vni: Annotated[int, Field(ge=1, le=HIGHEST_VNI, strict=True)] | None = None
     subnet: Subnet | None = None
     gateway: IPv4Address | None = None
+    subnet6: Subnet6 | None = None
+    gateway6: IPv6Address | None = None
 
     @model_validator(mode="after")
     def _gateway_inside(self) -> "NetworkRule":
-        if self.gateway is not None and (self.subnet is None or self.gateway not in self.subnet):
-            raise ValueError(f"the gateway {self.gateway} is not inside the subnet {self.subnet}")
+        for gateway, subnet in ((self.gateway, self.subnet), (self.gateway6, self.subnet6)):
+            if gateway is not None and (subnet is None or gateway not in subnet):
+                raise ValueError(f"the gateway {gateway} is not inside the subnet {subnet}")
         return self
+
+    @property
+    def routed(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The subnets that have a gateway."""
+        pairs = ((self.subnet, self.gateway), (self.subnet6, self.gateway6))
+        return tuple(subnet for subnet, gateway in pairs if subnet and gateway)
 
     @property
     def segment(self) -> int:
@@ -108,7 +124,8 @@ class Policy(Document):
                 raise ValueError(f"{name} is what another VLAN is called without a policy: choose another name")
         for what in ("vlan", "segment"):
             _refuse_twins(what, ((getattr(rule, what), name) for name, rule in self.networks.items()))
-        routed = sorted((rule.subnet, name) for name, rule in self.networks.items() if rule.gateway and rule.subnet)
+        routed = [(subnet, name) for name, rule in self.networks.items() for subnet in rule.routed]
+        routed.sort(key=lambda pair: (pair[0].version, pair))
         for (taken, other), (subnet, name) in pairwise(routed):  # of two that overlap, one is next to another such one
             if subnet.overlaps(taken):
                 raise ValueError(

@@ -6,7 +6,7 @@ price of what has changed.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from operator import attrgetter
 
 from app.declared import declared, objection
@@ -18,7 +18,7 @@ from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
-from app.wire import Admission, Ask, EndpointReport, HostUp, NetworkReport
+from app.wire import Address, Admission, Ask, EndpointReport, HostUp, NetworkReport, Subnet
 from flows.model import EndpointKey, Intent, Mac, Network, Tunnel
 from flows.transition import Place, resumed
 
@@ -83,11 +83,12 @@ class Registry:
 
         return resumed(self.snapshot(), self._begun, network)
 
-    def in_use(self, subnet: IPv4Network) -> Iterator[IPv4Address]:
+    def in_use(self, subnet: Subnet) -> Iterator[Address]:
         """The addresses of this subnet that endpoints have, in whichever network."""
         for report in self.reports.values():
-            if report.address is not None and report.address.ip in subnet:
-                yield report.address.ip
+            address = report.address if subnet.version == 4 else report.address6
+            if address is not None and address.ip in subnet:
+                yield address.ip
 
     # What happens
 
@@ -230,20 +231,28 @@ class Registry:
         if ask.network is not None:
             ask = ask.model_copy(update={"vlan": self._vlan_of(ask.network)})
         unaddressed = EndpointReport(
-            mac=str(Mac(0)), ofport=NO_OFPORT, **ask.model_dump(exclude={"address", "gateway", "network"})
+            mac=str(Mac(0)),
+            ofport=NO_OFPORT,
+            **ask.model_dump(exclude={"address", "address6", "gateway", "network"}),
         )
         placement = place(self.rules, host, unaddressed)
-        address = _interface(ask.address, placement.rule.subnet)
-        report = unaddressed.model_copy(update={"address": address, "mac": str(Mac.of(address.ip))})
+        rule = placement.rule
+        address = _interface(ask.address, rule.subnet)
+        address6 = None if ask.address6 is None else _interface6(ask.address6, rule.subnet6)
+        report = unaddressed.model_copy(
+            update={"address": address, "address6": address6, "mac": str(Mac.of(address.ip))}
+        )
         refusal = self._arrangement.objection(EndpointKey(host, ask.container, ask.interface), report, self.reports)
         if refusal is not None:
             raise _refused(refusal)
         return Admission(
             address=address,
+            address6=address6,
             network=placement.network,
-            vlan=placement.rule.vlan,
+            vlan=rule.vlan,
             mtu=self.mtu,
-            gateway=ask.gateway or placement.rule.gateway,
+            gateway=ask.gateway or rule.gateway,
+            gateway6=rule.gateway6 if address6 else None,
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,
         )
@@ -354,15 +363,33 @@ def _refused(refusal: Refusal, **more: object) -> RefusedError:
 def _interface(text: str, subnet: IPv4Network | None) -> IPv4Interface:
     """The address with its prefix: its own, or that of the network's subnet."""
     try:
-        if "/" in text:
-            return IPv4Interface(text)
-        address = IPv4Address(text)
+        return IPv4Interface(_prefixed(text, subnet, 24))
     except ValueError as error:
         raise RefusedError(
             422, "address", f"“{text}” is not an IPv4 address: say it as 172.15.42.100/24 ({error})"
         ) from error
+
+
+def _interface6(text: str, subnet: IPv6Network | None) -> IPv6Interface:
+    """Likewise; what is said of one link only is no address of ours."""
+    try:
+        found = IPv6Interface(_prefixed(text, subnet, 64))
+    except ValueError as error:
+        raise RefusedError(
+            422, "address", f"“{text}” is not an IPv6 address: say it as fd00:42::100/64 ({error})"
+        ) from error
+    if found.is_link_local or found.scope_id:
+        raise RefusedError(422, "address", f"“{text}” is link-local: containers have such addresses by themselves")
+    return found
+
+
+def _prefixed(text: str, subnet: Subnet | None, example: int) -> str:
+    if "/" in text:
+        return text
     if subnet is None:
         raise RefusedError(
-            422, "address", f"“{text}” has no prefix, and its network has no subnet to take it from: say {text}/24"
+            422,
+            "address",
+            f"“{text}” has no prefix, and its network has no subnet to take it from: say {text}/{example}",
         )
-    return IPv4Interface((address, subnet.prefixlen))
+    return f"{text}/{subnet.prefixlen}"

@@ -24,6 +24,7 @@ def endpoint_view(
         name=report.name,
         mac=report.mac,
         address=None if report.address is None else str(report.address),
+        address6=None if report.address6 is None else str(report.address6),
         network=placement.network,
         vlan=placement.rule.vlan,
         up=format_rate(placement.up_kbps),

@@ -6,9 +6,20 @@ that stand are sent again. What a change is about is found alone, as flows are c
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 
-from app.wire import Done, GatewayWant, MtuWant, NamesWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
+from app.wire import (
+    Address,
+    Done,
+    GatewayWant,
+    MtuWant,
+    NamesWant,
+    SettleWant,
+    ShaperWant,
+    TunnelPeer,
+    TunnelsWant,
+    Want,
+)
 from flows.delta import delta
 from flows.model import Endpoint, EndpointKey, Intent, Mac, Network, Role
 from flows.topology import peers
@@ -257,15 +268,16 @@ def _names_key(vlan: int) -> str:
     return f"names/{vlan}"
 
 
-def _names(intent: Intent, segment: int) -> dict[str, tuple[IPv4Address, ...]]:
+def _names(intent: Intent, segment: int) -> dict[str, tuple[Address, ...]]:
     """The addresses of each name, in the order of the endpoints' keys."""
-    found: dict[str, tuple[IPv4Address, ...]] = {}
+    found: dict[str, tuple[Address, ...]] = {}
     for end in intent.members.get(segment, ()):
-        if end.role is not Role.CONTAINER or end.address is None or end.sends != segment:
+        if end.role is not Role.CONTAINER or end.sends != segment:
             continue
+        has = [address.ip for address in (end.address, end.address6) if address is not None]
         for name in dict.fromkeys(called.lower() for called in (end.name, *end.aliases)):
-            if name in found or len(found) < MOST_NAMES:
-                found[name] = (*found.get(name, ()), end.address.ip)[:MOST_ADDRESSES]
+            if has and (name in found or len(found) < MOST_NAMES):
+                found[name] = (*found.get(name, ()), *has)[:MOST_ADDRESSES]
     return found
 
 
@@ -274,11 +286,16 @@ def _gateway_vlan(endpoint: Endpoint) -> int:
 
 
 def _gateway(network: Network, address: IPv4Address, subnet: IPv4Network, mtu: int) -> GatewayWant:
+    address6 = None
+    if network.gateway6 is not None and network.subnet6 is not None:
+        address6 = IPv6Interface((network.gateway6, network.subnet6.prefixlen))
     return GatewayWant(
         vlan=network.vlan,
         present=True,
         address=IPv4Interface((address, subnet.prefixlen)),
         subnet=subnet,
+        address6=address6,
+        subnet6=network.subnet6 if address6 else None,
         mac=str(Mac.of(address)),
         mtu=mtu,
     )

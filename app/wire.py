@@ -16,7 +16,7 @@ addresses that it leased: `POST /v1/hosts/{host}/leases?session=N` with `LeaseAs
 `POST /v1/hosts/{host}/releases?session=N` with `Release` -> 204.
 """
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
@@ -82,6 +82,7 @@ class EndpointReport(Wire):
     mac: MacText
     ofport: OfPort
     address: IPv4Interface | None = None
+    address6: IPv6Interface | None = None
     vlan: Vlan | None = None
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
@@ -105,19 +106,26 @@ class NetworkReport(Wire):
     vni: Annotated[int, Field(ge=1, le=HIGHEST_VNI, strict=True)] | None = None
     subnet: IPv4Network
     gateway: IPv4Address | None = None
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
     name: str | None = Field(default=None, max_length=128)  # Docker tells its drivers none: it is found out later
+
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Subnet = IPv4Network | IPv6Network
 
 
 class Pool(NamedTuple):
     """Whose addresses are handed out together; two networks with one subnet are told apart by `vlan`, if it is said."""
 
     vlan: int | None
-    subnet: IPv4Network
+    subnet: Subnet
 
 
 class _OfPool(Wire):
     vlan: Vlan | None = None
-    subnet: IPv4Network
+    subnet: Subnet
 
     @property
     def of(self) -> Pool:
@@ -128,17 +136,17 @@ class _OfPool(Wire):
 class Lease(_OfPool):
     """A block of addresses that one host hands out by itself."""
 
-    block: IPv4Network
+    block: Subnet
 
 
 class LeaseAsk(_OfPool):
     """Another block for this host, besides those that it `has`; or this one address, if it is said."""
 
-    gateway: IPv4Address | None = None
-    address: IPv4Address | None = None
-    has: tuple[IPv4Network, ...] = ()
+    gateway: Address | None = None
+    address: Address | None = None
+    has: tuple[Subnet, ...] = ()
 
-    def lease(self, block: IPv4Network) -> Lease:
+    def lease(self, block: Subnet) -> Lease:
         """What is granted."""
         return Lease(vlan=self.vlan, subnet=self.subnet, block=block)
 
@@ -225,12 +233,13 @@ class Outcome(Wire):
 
 
 class Ask(Wire):
-    """May this container have this address? What `connect` was told; `address` may lack its prefix."""
+    """May this container have this address? What `connect` was told; the addresses may lack their prefix."""
 
     container: ContainerId
     interface: InterfaceName
     name: str = Field(min_length=1, max_length=128)
     address: str = Field(max_length=64)
+    address6: str | None = Field(default=None, max_length=64)
     vlan: Vlan | None = None
     network: str | None = Field(default=None, max_length=64)  # by its name, in place of `vlan`
     up_kbps: Kbps | None = None
@@ -244,10 +253,12 @@ class Admission(Wire):
     """Yes: with what policy makes of it. `mtu` for the container's interface, bytes; rates in force."""
 
     address: IPv4Interface
+    address6: IPv6Interface | None = None
     network: str
     vlan: Vlan
     mtu: int
     gateway: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
 
@@ -278,7 +289,7 @@ class ShaperWant(Wire):
 
 
 class GatewayWant(Wire):
-    """A network's gateway on this host: a port of br-int with this address, forwarding, NAT to the outside.
+    """A network's gateway on this host: a port of br-int with these addresses, forwarding, NAT to the outside.
 
     `present` false: it is to go. Done means that `EndpointUp` (role gateway, container `gateway:VLAN`) was reported.
     """
@@ -288,6 +299,8 @@ class GatewayWant(Wire):
     present: bool
     address: IPv4Interface | None = None
     subnet: IPv4Network | None = None
+    address6: IPv6Interface | None = None
+    subnet6: IPv6Network | None = None
     mac: MacText | None = None
     mtu: int | None = None
 
@@ -297,7 +310,7 @@ class NamesWant(Wire):
 
     kind: Literal["names"] = "names"
     vlan: Vlan
-    names: dict[str, tuple[IPv4Address, ...]]  # in lower case: DNS knows no other (RFC 4343)
+    names: dict[str, tuple[Address, ...]]  # in lower case: DNS knows no other (RFC 4343)
 
 
 class MtuWant(Wire):

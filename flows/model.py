@@ -20,6 +20,17 @@ G = TypeVar("G")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
+def reserved(subnet: IPv4Network | IPv6Network) -> tuple[IPv4Address | IPv6Address, ...]:
+    """The addresses that no endpoint can have.
+
+    Those of the network and of broadcast, but for a /31 (RFC 3021); in IPv6 that of all its routers, but for a /127
+    (RFC 4291, 2.6.1; RFC 6164).
+    """
+    if subnet.max_prefixlen - subnet.prefixlen < 2:
+        return ()
+    return (subnet.network_address, subnet.broadcast_address) if subnet.version == 4 else (subnet.network_address,)
+
+
 class Mac(int):
     """A 48-bit Ethernet address: a number that prints as people write it."""
 

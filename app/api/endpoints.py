@@ -31,6 +31,7 @@ class Endpoint:
     interface: str
     mac: str
     address: str | None
+    address6: str | None
     network: str
     vlan: int
     up: str
@@ -138,6 +139,7 @@ def _shape(view: EndpointView) -> Endpoint:
         interface=view.key.interface,
         mac=view.mac,
         address=view.address,
+        address6=view.address6,
         network=view.network,
         vlan=view.vlan,
         up=view.up,

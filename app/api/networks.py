@@ -18,6 +18,8 @@ class Network:
     vni: int
     subnet: str | None
     gateway: str | None
+    subnet6: str | None
+    gateway6: str | None
     endpoints: Sequence[str]
 
 
@@ -37,11 +39,17 @@ def operations(desk: Desk) -> list[Operation]:
                     name=name,
                     vlan=vlan,
                     vni=rule.segment,
-                    subnet=None if rule.subnet is None else str(rule.subnet),
-                    gateway=None if rule.gateway is None else str(rule.gateway),
+                    subnet=_text(rule.subnet),
+                    gateway=_text(rule.gateway),
+                    subnet6=_text(rule.subnet6),
+                    gateway6=_text(rule.gateway6),
                     endpoints=sorted(members[vlan]),
                 )
             )
         return found
 
     return [operation("GET", "/v1/networks", list_networks)]
+
+
+def _text(said: object) -> str | None:
+    return None if said is None else str(said)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,6 +34,12 @@ _ABOUT = {  # what a field takes, by its name
     "container": "a container is Docker's id, or netns:NAME",
     "subnet": "a subnet is an IPv4 network such as 172.15.42.0/24",
     "gateway": "a gateway is an IPv4 address such as 172.15.42.1",
+    "subnet6": "an IPv6 subnet is a network such as fd00:42::/64",
+    "gateway6": "an IPv6 gateway is an address such as fd00:42::1",
+}
+_SUBNETS: Mapping[str | None, type[IPv4Network] | type[IPv6Network]] = {
+    _ABOUT["subnet"]: IPv4Network,
+    _ABOUT["subnet6"]: IPv6Network,
 }
 _KINDS = {  # what a kind of error means, by pydantic's name for it
     "string_type": "a text is wanted, not {given}",
@@ -59,6 +65,8 @@ _KINDS = {  # what a kind of error means, by pydantic's name for it
     "union_tag_invalid": "“{tag}” is not allowed as its {discriminator}: say one of {expected_tags}",
     "ip_v4_address": "{given} is not an IPv4 address such as 172.15.42.1",
     "ip_v4_interface": "{given} is not an IPv4 address with prefix such as 172.15.42.100/24",
+    "ip_v6_address": "{given} is not an IPv6 address such as fd00:42::1",
+    "ip_v6_interface": "{given} is not an IPv6 address with prefix such as fd00:42::100/64",
 }
 
 
@@ -108,10 +116,10 @@ def _what(detail: ErrorDetails, place: Place, node: Schema) -> str:
             return f"it is missing: {about}" if about else "it is missing"
         case "extra_forbidden":
             return f"nobody knows this here; what is known: {', '.join(node.get('properties', ())) or 'nothing'}"
-        case "value_error" if about is not _ABOUT["subnet"]:
+        case "value_error" if about not in _SUBNETS:
             return str(context["error"])
-    if about is _ABOUT["subnet"]:
-        about = _zero_bits(given) or about
+    if about in _SUBNETS:
+        about = _zero_bits(given, _SUBNETS[about]) or about
     if about:
         return f"{shown(given)} is not understood: {about}"
     if kind in _KINDS:
@@ -119,10 +127,10 @@ def _what(detail: ErrorDetails, place: Place, node: Schema) -> str:
     return detail["msg"]
 
 
-def _zero_bits(given: object) -> str:
+def _zero_bits(given: object, kind: type[IPv4Network] | type[IPv6Network]) -> str:
     """The subnet that somebody meant who wrote an address of it."""
     try:
-        meant = IPv4Network(str(given), strict=False)
+        meant = kind(str(given), strict=False)
     except ValueError:
         return ""
     return f"the bits behind the prefix are not zero; did you mean {meant}?"

@@ -15,10 +15,12 @@ from scripts.cli.where import helper
     "connect",
     "connect web1 172.15.42.100/24",
     "connect web1 172.15.42.100/24 --vlan 10 --up 10mbit --gateway 172.15.42.1",
+    "connect web1 172.15.42.100/24 --address6 fd00:42::100/64",
     "connect netns:probe 172.15.42.7/24 --interface eth1",
 )
 @click.argument("container")
 @click.argument("address")
+@click.option("--address6", metavar="IPV6", help="An IPv6 address beside it, fd00:42::100/64.")
 @vlan_option("VLAN, 1 to 4094, where no policy decides. Without it: 1.")
 @rate_options
 @interface_option("Its name in the container. Without it: the first free of eth0, eth1, ...")
@@ -29,7 +31,7 @@ def connect(container: str, address: str, output: str, **wanted: Any) -> None:
     """Give CONTAINER an interface with ADDRESS.
 
     CONTAINER is a name or id of Docker on this host, or netns:NAME for a network namespace. ADDRESS is written with
-    its prefix, 172.15.42.100/24; the prefix may be left out where the network has a subnet.
+    its prefix, 172.15.42.100/24; the prefix may be left out where the network has a subnet. So it is with --address6.
 
     The container keeps the interface over its restarts, until `disconnect`. Its first process starts before it has
     one: let that wait with `containet wait`, or until the interface is there. Connecting again with the same
@@ -76,9 +78,10 @@ def wait(container: str, interface: str | None, timeout: float, output: str) -> 
 
 def _connected(document: dict[str, Any]) -> str:
     endpoint = document["endpoint"]
+    addresses = " and ".join(filter(None, (endpoint["address"], endpoint.get("address6"))))
     what = (
         f"{'connected so already: ' if document['already'] else ''}"
-        f"{endpoint['name']} {endpoint['interface']} is {endpoint['address']} in {endpoint['network']} "
+        f"{endpoint['name']} {endpoint['interface']} is {addresses} in {endpoint['network']} "
         f"(vlan {endpoint['vlan']}) on {endpoint['host']}"
     )
     rates = [f"{way} {endpoint[way]}" for way in ("up", "down") if endpoint.get(way) not in (None, "none")]

@@ -74,7 +74,7 @@ def _endpoints(answered: list[Entry]) -> str:
 
 def _endpoint_row(endpoint: Entry) -> tuple[object, ...]:
     why = f": {endpoint['why']}" if endpoint["why"] else ""
-    return (*map(endpoint.__getitem__, SHOWN), endpoint["state"] + why)
+    return (*map(_both(endpoint, "address").__getitem__, SHOWN), endpoint["state"] + why)
 
 
 def _host_row(host: Entry) -> tuple[object, ...]:
@@ -85,7 +85,12 @@ def _host_row(host: Entry) -> tuple[object, ...]:
 
 def _network_row(network: Entry) -> tuple[object, ...]:
     kept = ("name", "vlan", "vni", "subnet", "gateway")
-    return (*map(network.__getitem__, kept), len(network["endpoints"]))
+    return (*map(_both(network, "subnet", "gateway").__getitem__, kept), len(network["endpoints"]))
+
+
+def _both(entry: Entry, *keys: str) -> Entry:
+    """The entry with what it has of IPv6 beside these."""
+    return entry | {key: ", ".join(filter(None, (entry[key], entry.get(f"{key}6")))) for key in keys}
 
 
 def _links(topology: Entry) -> str:

@@ -7,8 +7,8 @@ from scripts.helper import texts
 
 KIND = "label"
 PREFIX = "containet."
-ADDRESS, NETWORK, VLAN, UP, DOWN = (PREFIX + word for word in ("address", "network", "vlan", "up", "down"))
-KNOWN = (ADDRESS, NETWORK, VLAN, UP, DOWN)
+KNOWN = tuple(PREFIX + word for word in ("address", "address6", "network", "vlan", "up", "down"))
+ADDRESS, ADDRESS6, NETWORK, VLAN, UP, DOWN = KNOWN
 
 
 def said(labels: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """No two hosts ever hand out one address, and an address that somebody has is in no block of another."""
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_network
 
 import pytest
 from hypothesis import given
@@ -41,10 +41,33 @@ def test_a_free_block_is_the_largest_and_highest_that_nobody_has_anything_of(tak
 
 
 @pytest.mark.parametrize(
-    ("pool", "prefix"), [("10.0.0.0/8", 28), ("10.0.0.0/24", 28), ("10.0.0.0/28", 31), ("10.0.0.0/30", 32)]
+    ("pool", "prefix"),
+    [
+        ("10.0.0.0/8", 28),
+        ("10.0.0.0/24", 28),
+        ("10.0.0.0/28", 31),
+        ("10.0.0.0/30", 32),
+        ("fd00:42::/64", 124),
+        ("fd00:42::/126", 128),
+    ],
 )
 def test_a_block_is_at_most_an_eighth(pool: str, prefix: int) -> None:
-    assert block_prefix(IPv4Network(pool)) == prefix
+    assert block_prefix(ip_network(pool)) == prefix
+
+
+def test_a_pool_of_ipv6_is_as_large_as_it_likes() -> None:
+    pool = IPv6Network("fd00:42::/64")
+    there = Leases(SqliteStore(":memory:"), lambda _: [IPv6Address("fd00:42::ffff:ffff:ffff:fff0")])
+    ask = LeaseAsk(subnet=pool, gateway=pool[1])
+
+    block = there.grant("h1", ask).block
+
+    assert block == IPv6Network("fd00:42::ffff:ffff:ffff:ffe0/124")
+    assert there.grant("h2", LeaseAsk(subnet=pool, address=pool[0x100])).block == IPv6Network("fd00:42::100/128")
+    with pytest.raises(RefusedError, match="h1 hands out"):
+        there.refuse_leased(IPv6Interface((block[3], 64)), 1)
+    with pytest.raises(RefusedError, match="h2 hands out"):
+        there.grant("h1", LeaseAsk(subnet=pool, address=pool[0x100]))
 
 
 @given(st.lists(st.tuples(st.sampled_from(("h1", "h2", "h3")), st.none() | st.integers(0, 63)), max_size=60))

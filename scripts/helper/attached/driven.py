@@ -83,10 +83,7 @@ class Driven:
     def network_reports(self) -> tuple[NetworkReport, ...]:
         """The networks, as the controller is told; one of each vlan."""
         by_vlan = {record.vlan: record for _, record in sorted(self.networks().items())}
-        return tuple(
-            NetworkReport(vlan=vlan, vni=record.vni, subnet=record.subnet, gateway=record.gateway, name=record.name)
-            for vlan, record in sorted(by_vlan.items())
-        )
+        return tuple(NetworkReport(name=record.name, **record.declared) for vlan, record in sorted(by_vlan.items()))
 
     # Endpoints
 
@@ -144,7 +141,7 @@ class Driven:
         """Which ports lead where, each with Docker's id of its endpoint."""
         for name, record in self.records().items():
             for port in record.ports:
-                yield name, Published(port, record.address.ip)
+                yield name, Published(port, record.address.ip, record.address6 and record.address6.ip)
 
     def note(self, found: Container, mtu: int) -> None:
         """Which of the endpoints this container has, by which interface."""
@@ -224,6 +221,7 @@ class Driven:
                     mac=record.mac,
                     ofport=port.ofport,
                     address=record.address,
+                    address6=record.address6,
                     vlan=record.vlan or network.vlan,
                     up_kbps=record.up_kbps,
                     down_kbps=record.down_kbps,

@@ -98,6 +98,8 @@ class Endpoints:
                 address=record.address,
                 mtu=record.mtu,
                 gateway=record.route,
+                address6=record.address6,
+                gateway6=record.route6,
             )
             undo.callback(plumb.unplug, host_end)
             rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
@@ -257,6 +259,7 @@ def _report(key: Key, record: EndpointRecord, ofport: int, vlan: int | None) -> 
         mac=record.mac,
         ofport=ofport,
         address=record.address,
+        address6=record.address6,
         vlan=vlan,
         up_kbps=record.up_kbps,
         down_kbps=record.down_kbps,

@@ -6,9 +6,8 @@ a question comes by the default route, and the device that it came by says which
 """
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network
 
-from app.wire import EndpointReport
+from app.wire import EndpointReport, Subnet
 from flows.model import Mac, Role
 from scripts.helper.attached.endpoints import healthy
 from scripts.helper.net import plumb, resolver
@@ -43,10 +42,12 @@ class Gateways:
         for vlan, record in gateway_records(self._vswitch).items():
             self._make(vlan, record)
 
-    def subnets(self) -> Iterator[IPv4Network]:
+    def subnets(self) -> Iterator[Subnet]:
         """Who goes out through here."""
         for record in gateway_records(self._vswitch).values():
             yield record.subnet
+            if record.subnet6 is not None:
+                yield record.subnet6
 
     def reports(self, ports: Iterable[PortState], present: frozenset[str]) -> Iterator[EndpointReport]:
         """Those that are there."""
@@ -62,6 +63,7 @@ class Gateways:
                     mac=record.mac,
                     ofport=port.ofport,
                     address=record.address,
+                    address6=record.address6,
                     vlan=vlan,
                     role=Role.GATEWAY,
                 )
@@ -69,5 +71,5 @@ class Gateways:
     def _make(self, vlan: int, record: GatewayRecord) -> None:
         name, mac = gateway_key(vlan).interface, Mac.parse(record.mac)
         self._vswitch.add_internal_port(name, external_ids={"containet-gateway": str(vlan)}, mac=mac, mtu=record.mtu)
-        plumb.address_device(name, (record.address, resolver.INTERFACE), mac, record.mtu)
+        plumb.address_device(name, (record.address, resolver.INTERFACE), mac, record.mtu, record.address6)
         self.resolver.serve(vlan, name)

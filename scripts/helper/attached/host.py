@@ -9,9 +9,10 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from app.wire import (
+    Address,
     EndpointDown,
     EndpointReport,
     EndpointUp,
@@ -21,6 +22,7 @@ from app.wire import (
     NetworkReport,
     NetworksUp,
     Rates,
+    Subnet,
     TunnelPeer,
     TunnelsUp,
 )
@@ -36,6 +38,7 @@ from scripts.helper.config import Config
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb
 from scripts.helper.net.nat import Nat, NatError
+from scripts.helper.net.nat6 import Nat6
 from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.net.ports import Published
@@ -60,9 +63,9 @@ class Host:
         self.driven, self.pools = Driven(vswitch), Pools(vswitch)
         self._neighbours = Neighbours(config.vtep)
         self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
-        self._nat = Nat()
+        self._nat, self._nat6 = Nat(), Nat6()
         self._mtu: int | None = None  # as the controller last said
-        self._natted: tuple[set[IPv4Network], set[Published]] | None = None  # None: not known, so to be said again
+        self._natted: tuple[set[Subnet], set[Published]] | None = None  # None: not known, so to be said again
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -171,12 +174,13 @@ class Host:
         ports = self.vswitch.ports().values()
         return {port.peer: port.ofport for port in ports if port.peer and port.ofport is not None and not port.error}
 
-    def idle_addresses(self) -> Iterator[tuple[str, list[str], set[IPv4Address]]]:
+    def idle_addresses(self) -> Iterator[tuple[str, list[str], set[Address]]]:
         """Of each pool: Docker's networks that it serves, and what is in use there without an endpoint known here."""
         networks, endpoints = self.driven.networks(), self.driven.records().values()
         for name, pool in self.pools.records().items():
             served = [network for network, record in networks.items() if pool.serves(record)]
-            yield name, served, self.pools.settled(name) - {e.address.ip for e in endpoints if e.network in served}
+            known = {address.ip for e in endpoints if e.network in served for address in e.addresses}
+            yield name, served, self.pools.settled(name) - known
 
     def networks(self) -> tuple[NetworkReport, ...]:
         """Docker's networks here that are ours to drive."""
@@ -204,7 +208,14 @@ class Host:
         with self._lock:
             if want.present and want.address and want.subnet and want.mac:
                 mtu = want.mtu or self.inner_mtu()
-                record = GatewayRecord(address=want.address, subnet=want.subnet, mac=want.mac, mtu=mtu)
+                record = GatewayRecord(
+                    address=want.address,
+                    subnet=want.subnet,
+                    address6=want.address6,
+                    subnet6=want.subnet6,
+                    mac=want.mac,
+                    mtu=mtu,
+                )
                 self.gateways.set(want.vlan, record)
             else:
                 self.gateways.remove(want.vlan)
@@ -229,10 +240,11 @@ class Host:
     def set_nat(self) -> None:
         """All whose subnets go out through here, and all ports that lead in, and no others."""
         with self._lock:
-            subnets = {*self.gateways.subnets(), *self.joins.subnets()}
+            subnets: set[Subnet] = {*self.gateways.subnets(), *self.joins.subnets()}
             wanted = subnets, {published for _, published in self.driven.published()}
             if wanted != self._natted:
-                self._nat.set(*wanted)
+                self._nat.set([each for each in subnets if isinstance(each, IPv4Network)], wanted[1])
+                self._nat6.set([each for each in subnets if isinstance(each, IPv6Network)], wanted[1])
                 self._natted = wanted
 
     def _keep_nat(self) -> None:

@@ -12,10 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
-from app.wire import Lease, LeaseAsk
+from app.wire import Address, Interface, Lease, LeaseAsk, Subnet
+from flows.model import reserved
 from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
 from scripts.helper.ovs.vswitch import Vswitch
 from scripts.helper.problem import AwayError, RefusedError
@@ -45,8 +46,8 @@ class Pools:
         self._controller: Lessor = _Nobody()
         self._lock, self._line = threading.RLock(), threading.RLock()
         self._asking: set[str] = set()
-        self._clashing: set[IPv4Network] = set()
-        self._made: dict[tuple[str, IPv4Address | None], float] = {}  # pools and addresses given -> when (monotonic)
+        self._clashing: set[Subnet] = set()
+        self._made: dict[tuple[str, Address | None], float] = {}  # pools and addresses given -> when (monotonic)
 
     def lease_from(self, controller: "Lessor") -> None:
         """Whom to ask for more."""
@@ -56,7 +57,7 @@ class Pools:
         """All pools, by id."""
         return pool_records(self._vswitch)
 
-    def request(self, subnet: IPv4Network, vlan: int | None) -> str:
+    def request(self, subnet: Subnet, vlan: int | None) -> str:
         """The id of the pool; the same for the same request."""
         name = f"{subnet}" if vlan is None else f"{subnet}@{vlan}"
         with self._lock:
@@ -67,7 +68,7 @@ class Pools:
         self._ask_ahead(name)
         return name
 
-    def release_unused(self, subnet: IPv4Network, networks: Iterable[NetworkRecord]) -> None:
+    def release_unused(self, subnet: Subnet, networks: Iterable[NetworkRecord]) -> None:
         """The pools of this subnet that none of these networks uses any more go back, whole.
 
         Two networks with one subnet share a pool, and the engine releases it for each of them.
@@ -88,25 +89,26 @@ class Pools:
                 log.info("No network has the addresses of the pool %s any more: they go back", name)
                 self.release_unused(record.subnet, networks)
 
-    def set_gateway(self, name: str, address: IPv4Address | None) -> IPv4Interface:
+    def set_gateway(self, name: str, address: Address | None) -> Interface:
         """The address of the gateway, the same on all hosts: what was asked for, or the first of the pool."""
         with self._lock:
             record = self._known(name)
-            gateway = address or record.subnet.network_address + (1 if record.subnet.prefixlen < 31 else 0)
+            subnet = record.subnet
+            gateway = address or subnet.network_address + (1 if subnet.network_address in reserved(subnet) else 0)
             self._check(record, gateway)
             self._write(name, record.model_copy(update={"gateway": gateway}))
-            return IPv4Interface((gateway, record.subnet.prefixlen))
+            return ip_interface((gateway, record.subnet.prefixlen))
 
-    def give(self, name: str, address: IPv4Address | None) -> IPv4Interface:
+    def give(self, name: str, address: Address | None) -> Interface:
         """An address that nobody has: this one if it is said. RefusedError says why not."""
         found = self._take_this(name, address) if address else self._take_free(name) or self._take_more(name)
         self._ask_ahead(name)
         self._made[name, found] = time.monotonic()
-        return IPv4Interface((found, self._known(name).subnet.prefixlen))
+        return ip_interface((found, self._known(name).subnet.prefixlen))
 
-    def take_back(self, name: str, address: IPv4Address) -> None:
+    def take_back(self, name: str, address: Address) -> None:
         """It is free again; a lease of one address alone goes back."""
-        alone = IPv4Network(address)
+        alone = ip_network(address)
         self._made.pop((name, address), None)
         with self._lock:
             record = self.records().get(name)
@@ -120,7 +122,7 @@ class Pools:
         if alone in record.blocks:
             self._give_back()
 
-    def claim(self, network: NetworkRecord, address: IPv4Address) -> None:
+    def claim(self, network: NetworkRecord, address: Address) -> None:
         """An endpoint on this network has the address, so it is in use: also if that was forgotten meanwhile."""
         with self._lock:
             for name, record in self.records().items():
@@ -128,7 +130,7 @@ class Pools:
                 if ours and address not in record.used:
                     self._write(name, record.model_copy(update={"used": (*record.used, address)}))
 
-    def settled(self, name: str) -> set[IPv4Address]:
+    def settled(self, name: str) -> set[Address]:
         """The addresses in use that were not given just now: whoever was to have them has them."""
         record = self.records().get(name)
         return {address for address in record.used if not self._is_young(name, address)} if record else set()
@@ -156,7 +158,7 @@ class Pools:
         for block in self._clashing:
             log.error("Another host hands out %s as well: nothing more is given of it here", block)
 
-    def _take_free(self, name: str) -> IPv4Address | None:
+    def _take_free(self, name: str) -> Address | None:
         with self._lock:
             record = self._known(name)
             free = next(self._free(record), None)
@@ -164,14 +166,14 @@ class Pools:
                 self._write(name, record.model_copy(update={"used": (*record.used, free)}))
             return free
 
-    def _take_more(self, name: str) -> IPv4Address:
+    def _take_more(self, name: str) -> Address:
         self._ask(name, None)
         found = self._take_free(name)
         if found is None:
             raise RefusedError(409, "pool-exhausted", f"All addresses of {self._known(name).subnet} are in use.")
         return found
 
-    def _take_this(self, name: str, address: IPv4Address) -> IPv4Address:
+    def _take_this(self, name: str, address: Address) -> Address:
         record = self._known(name)
         self._check(record, address)
         if address == record.gateway:
@@ -185,7 +187,7 @@ class Pools:
             self._write(name, record.model_copy(update={"used": (*record.used, address)}))
         return address
 
-    def _ask(self, name: str, address: IPv4Address | None) -> None:
+    def _ask(self, name: str, address: Address | None) -> None:
         with self._line:
             record = self._known(name)
             ask = LeaseAsk(
@@ -220,7 +222,7 @@ class Pools:
                 else:
                     self._left(name, record.leaving)
 
-    def _left(self, name: str, blocks: Sequence[IPv4Network]) -> None:
+    def _left(self, name: str, blocks: Sequence[Subnet]) -> None:
         with self._lock:
             record = self.records().get(name)
             if record is not None:
@@ -248,16 +250,16 @@ class Pools:
             with self._lock:
                 self._asking.discard(name)
 
-    def _free(self, record: PoolRecord) -> Iterator[IPv4Address]:
-        ends = _ends(record.subnet)
+    def _free(self, record: PoolRecord) -> Iterator[Address]:
+        ends = reserved(record.subnet)
         for block in record.blocks:
             if block not in self._clashing:
                 yield from (a for a in block if a not in record.used and a != record.gateway and a not in ends)
 
-    def _check(self, record: PoolRecord, address: IPv4Address) -> None:
+    def _check(self, record: PoolRecord, address: Address) -> None:
         if address not in record.subnet:
             raise RefusedError(422, "address", f"{address} is not inside {record.subnet}: choose one that is.")
-        if address in _ends(record.subnet):
+        if address in reserved(record.subnet):
             raise RefusedError(
                 422, "address", f"{address} is the network or broadcast address of {record.subnet}: choose another one."
             )
@@ -268,19 +270,14 @@ class Pools:
             raise RefusedError(404, "unknown-pool", f"There is no pool “{name}” here: make the network anew.")
         return record
 
-    def _is_young(self, name: str, address: IPv4Address | None) -> bool:
+    def _is_young(self, name: str, address: Address | None) -> bool:
         return time.monotonic() - self._made.get((name, address), -YOUNG_S) < YOUNG_S
 
     def _write(self, name: str, record: PoolRecord) -> None:
         self._vswitch.write_record(POOL + name, record.text())
 
 
-def _ends(subnet: IPv4Network) -> tuple[IPv4Address, ...]:
-    """The addresses that nobody can have; a /31 has none (RFC 3021)."""
-    return (subnet.network_address, subnet.broadcast_address) if subnet.prefixlen < 31 else ()
-
-
-def _away(record: PoolRecord, address: IPv4Address | None, error: AwayError) -> RefusedError:
+def _away(record: PoolRecord, address: Address | None, error: AwayError) -> RefusedError:
     left = ", ".join(map(str, record.blocks)) or "none"
     lack = "are all in use" if address is None else f"do not hold {address}"
     return RefusedError(

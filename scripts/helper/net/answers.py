@@ -5,7 +5,7 @@ of dnspython's modules. So whatever it raises means that the bytes were not what
 """
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from dns import flags, message, rcode, rdataclass, rdatatype, rrset
 
@@ -13,7 +13,9 @@ TTL_S = 5  # an address may soon be another's
 UDP_SIZE = 512  # bytes, of an answer to one who does not say how much he takes (RFC 1035, 4.2.1)
 MOST_UDP_SIZE = 4096  # bytes, to one who says more (RFC 6891, 6.2.5)
 
-Names = Mapping[str, Sequence[IPv4Address]]  # in lower case
+VERSIONS = {rdatatype.A: 4, rdatatype.AAAA: 6}
+
+Names = Mapping[str, Sequence[IPv4Address | IPv6Address]]  # in lower case
 
 
 def question(wire: bytes) -> message.QueryMessage | None:
@@ -35,8 +37,9 @@ def known(asked: message.QueryMessage, names: Names) -> message.Message | None:
         return None
     found = message.make_response(asked, recursion_available=True)
     found.flags |= flags.AA
-    if about.rdtype == rdatatype.A:
-        found.answer.append(rrset.from_text(about.name, TTL_S, "IN", "A", *map(str, addresses)))
+    fitting = [str(address) for address in addresses if address.version == VERSIONS.get(about.rdtype)]
+    if fitting:
+        found.answer.append(rrset.from_text(about.name, TTL_S, "IN", about.rdtype, *fitting))
     return found
 
 

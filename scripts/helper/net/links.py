@@ -5,14 +5,19 @@ NetlinkError or OSError: the callers know what was being done, and say so.
 """
 
 import ctypes
+import errno
 import fcntl
 import socket
 import struct
+from ipaddress import IPv6Interface
 from pathlib import Path
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
+IFA_F_NODAD = 0x2  # linux/if_addr.h
+GLOBAL_SCOPE = 0  # linux/rtnetlink.h
 SIOCETHTOOL = 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
 
@@ -57,3 +62,25 @@ def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
             path.write_text(value)
     flags = IFF_UP | IFF_NOARP
     ipr.link("set", index=find(name), flags=flags, change=flags)
+
+
+def addresses_as_given(name: str) -> None:
+    """The device may have IPv6 addresses, and has none but those that it is given: no router tells it any."""
+    for setting, value in (("disable_ipv6", "0"), ("accept_ra", "0")):
+        Path("/proc/sys/net/ipv6/conf", name, setting).write_text(value)
+
+
+def add_address6(ipr: IPRoute, index: int | None, address: IPv6Interface) -> None:
+    """Usable at once: that it is nobody else's is known, so nobody is asked (RFC 4862, 5.4). Idempotent."""
+    try:
+        ipr.addr(
+            "add",
+            index=index,
+            family=socket.AF_INET6,
+            address=str(address.ip),
+            prefixlen=address.network.prefixlen,
+            flags=IFA_F_NODAD,
+        )
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise

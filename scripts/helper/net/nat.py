@@ -188,7 +188,7 @@ table {TABLE} {{
 
 def _dnat(published: Published) -> str:
     """What leads a packet for this port to its container."""
-    port, address = published
+    port, address, _ = published
     where = f"ip daddr {port.host_address}" if port.host_address else "fib daddr type local ip daddr != 127.0.0.0/8"
     return f"    {where} {port.protocol} dport {port.host_port} dnat ip to {address}:{port.port}"
 

@@ -7,7 +7,7 @@ import errno
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from itertools import count
 from typing import NamedTuple
 
@@ -50,8 +50,10 @@ def plug(
     address: IPv4Interface | None,
     mtu: int,
     gateway: IPv4Address | None,
+    address6: IPv6Interface | None = None,
+    gateway6: IPv6Address | None = None,
 ) -> None:
-    """Give the namespace an interface, up and with its address, whose other end is the device `host_end` here.
+    """Give the namespace an interface, up and with its addresses, whose other end is the device `host_end` here.
 
     The peer is made straight in the namespace under its final name. `mtu` in bytes.
     """
@@ -61,9 +63,15 @@ def plug(
         links.transmit_checksums_off(interface)
         if address:
             ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+        if address6:
+            links.addresses_as_given(interface)
         ipr.link("set", index=index, state="up")
+        if address6:
+            links.add_address6(ipr, index, address6)
         if gateway:
             _default_route(ipr, index, address, gateway)
+        if gateway6:
+            _default_route(ipr, index, address6, gateway6)
 
     with ExitStack() as undo, IPRoute() as ipr:
         fd = undo.enter_context(opened(netns))
@@ -89,13 +97,19 @@ def plug(
         undo.pop_all()
 
 
-def _default_route(ipr: IPRoute, index: int | None, address: IPv4Interface | None, gateway: IPv4Address) -> None:
+def _default_route(
+    ipr: IPRoute,
+    index: int | None,
+    address: IPv4Interface | IPv6Interface | None,
+    gateway: IPv4Address | IPv6Address,
+) -> None:
+    family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
     try:
-        ipr.route("add", dst="default", gateway=str(gateway), oif=index)
+        ipr.route("add", dst="default", gateway=str(gateway), oif=index, family=family)
     except NetlinkError as error:
         if error.code == errno.EEXIST:
             raise PlumbError("That container has a default route already. Connect it without a gateway.") from error
-        if error.code == errno.ENETUNREACH:
+        if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             raise PlumbError(
                 f"The gateway “{gateway}” is not to be reached from “{address}”. Give one that is in that subnet."
             ) from error
@@ -208,8 +222,10 @@ def veth_to_give(outer: str, inner: str, mac: Mac, mtu: int) -> None:
         undo.pop_all()
 
 
-def address_device(name: str, addresses: Sequence[IPv4Interface], mac: Mac, mtu: int) -> None:
-    """The device is up with this MAC and MTU (bytes), and with these IPv4 addresses and no others. Idempotent."""
+def address_device(
+    name: str, addresses: Sequence[IPv4Interface], mac: Mac, mtu: int, address6: IPv6Interface | None = None
+) -> None:
+    """The device is up with this MAC and MTU (bytes), and with these addresses and no others. Idempotent."""
     with IPRoute() as ipr, in_words(f"Giving “{name}” the address “{addresses[0]}” failed"):
         link = ipr.link("get", index=_need(name))[0]
         index = link["index"]
@@ -223,6 +239,12 @@ def address_device(name: str, addresses: Sequence[IPv4Interface], mac: Mac, mtu:
                 ipr.addr("del", index=index, address=have[0], prefixlen=have[1])
         for ip, length in wanted:
             ipr.addr("replace", index=index, address=ip, prefixlen=length)
+        for found in ipr.get_addr(index=index, family=socket.AF_INET6, scope=links.GLOBAL_SCOPE):
+            if address6 is None or IPv6Interface(f"{found.get('address')}/{found['prefixlen']}") != address6:
+                ipr.addr("del", index=index, address=found.get("address"), prefixlen=found["prefixlen"])
+        if address6 is not None:
+            links.addresses_as_given(name)
+            links.add_address6(ipr, index, address6)
 
 
 def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from app.wire import PublishedPort
@@ -11,10 +11,11 @@ KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 class Published(NamedTuple):
-    """A port, and the container's address that it leads to."""
+    """A port, and the container's address that it leads to; and its IPv6 address, if it has one."""
 
     port: PublishedPort
     address: IPv4Address
+    address6: IPv6Address | None = None
 
 
 def overlap(one: PublishedPort, other: PublishedPort) -> bool:

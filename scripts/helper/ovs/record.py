@@ -15,12 +15,12 @@ A record that cannot be read (somebody edited it) is passed over and logged; it 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import NamedTuple, Protocol, TypeVar
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from app.wire import MOST_ALIASES, Kbps, MacText, PublishedPort, Rates, Vlan, Wire
+from app.wire import MOST_ALIASES, Address, Interface, Kbps, MacText, PublishedPort, Rates, Subnet, Vlan, Wire
 
 ENDPOINT, JOIN, GATEWAY = "endpoint/", "join/", "gateway/"
 NETWORK, DRIVEN, POOL = "network/", "driven/", "pool/"
@@ -65,9 +65,11 @@ class EndpointRecord(Record):
 
     name: str
     address: IPv4Interface
+    address6: IPv6Interface | None = None
     mac: MacText
     mtu: int  # bytes, in force
     route: IPv4Address | None = None  # default route in force: `gateway`, or the network's
+    route6: IPv6Address | None = None  # likewise for IPv6
     vlan: Vlan | None = None
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
@@ -89,6 +91,8 @@ class GatewayRecord(Record):
 
     address: IPv4Interface
     subnet: IPv4Network
+    address6: IPv6Interface | None = None
+    subnet6: IPv6Network | None = None
     mac: MacText
     mtu: int  # bytes
 
@@ -100,10 +104,22 @@ class NetworkRecord(Record):
     vni: int | None = None
     subnet: IPv4Network
     gateway: IPv4Address | None = None
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
     mtu: int | None = None  # bytes
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
     name: str | None = None  # as soon as it is known
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What all hosts must agree on, by the names that a `NetworkReport` has for it."""
+        return self.model_dump(include={"vlan", "vni", "subnet", "gateway", "subnet6", "gateway6"})
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """All of them."""
+        return (self.subnet,) if self.subnet6 is None else (self.subnet, self.subnet6)
 
 
 class DrivenRecord(Record):
@@ -111,6 +127,7 @@ class DrivenRecord(Record):
 
     network: str  # Docker's id
     address: IPv4Interface
+    address6: IPv6Interface | None = None
     mac: MacText
     vlan: Vlan | None = None  # if the container's label says another one than the network's
     up_kbps: Kbps | None = None
@@ -122,6 +139,11 @@ class DrivenRecord(Record):
     labels: dict[str, str] = {}
     ports: tuple[PublishedPort, ...] = ()  # published on this host, once its way out is through this endpoint
     aliases: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[Interface, ...]:
+        """All of them."""
+        return (self.address,) if self.address6 is None else (self.address, self.address6)
 
     @property
     def key(self) -> Key | None:
@@ -137,17 +159,17 @@ class DrivenRecord(Record):
 class PoolRecord(Record):
     """Addresses that Docker's containers here get: the blocks that the controller leased, and what is in use."""
 
-    subnet: IPv4Network
+    subnet: Subnet
     vlan: Vlan | None = None  # tells two pools of one subnet apart
-    gateway: IPv4Address | None = None
-    blocks: tuple[IPv4Network, ...] = ()
-    leaving: tuple[IPv4Network, ...] = ()  # blocks that the controller is to have back
+    gateway: Address | None = None
+    blocks: tuple[Subnet, ...] = ()
+    leaving: tuple[Subnet, ...] = ()  # blocks that the controller is to have back
     closed: bool = False  # Docker has released it: it is there only until that is so
-    used: tuple[IPv4Address, ...] = ()
+    used: tuple[Address, ...] = ()
 
     def serves(self, network: NetworkRecord) -> bool:
         """Whether the network's addresses are from here."""
-        return network.subnet == self.subnet and self.vlan in (None, network.vlan)
+        return self.subnet in network.subnets and self.vlan in (None, network.vlan)
 
 
 R = TypeVar("R", bound=Record)

@@ -1,6 +1,6 @@
 """What people ask the helper, validated: the bodies of its local API. An unknown key is an error."""
 
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -37,10 +37,25 @@ def _address(said: str) -> str:
     return said
 
 
+def _address6(said: str) -> str:
+    example = "say it as fd00:42::100/64"
+    try:
+        address = IPv6Interface(said)
+    except ValueError as error:
+        raise ValueError(f"“{said[:40]}” is not an IPv6 address: {example}") from error
+    ip, subnet = address.ip, address.network
+    if ip.is_multicast or ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.scope_id or ip.ipv4_mapped:
+        raise ValueError(f"{ip} cannot be a container's address: {example}")
+    if subnet.prefixlen < 127 and ip == subnet.network_address:
+        raise ValueError(f"{ip} is that of all routers of {subnet}, so no container can have it: {example}")
+    return said
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$")]
 VlanSaid = Annotated[int, BeforeValidator(_vlan)]
 RateSaid = Annotated[str, AfterValidator(_rate)]
 AddressSaid = Annotated[str, StringConstraints(max_length=64), AfterValidator(_address)]
+Address6Said = Annotated[str, StringConstraints(max_length=64), AfterValidator(_address6)]
 
 
 class Asked(BaseModel):
@@ -54,6 +69,7 @@ class Connect(Asked):
 
     container: Name
     address: AddressSaid
+    address6: Address6Said | None = None
     vlan: VlanSaid | None = None
     network: Annotated[str, StringConstraints(max_length=64)] | None = None  # by its name, in place of `vlan`
     up: RateSaid | None = None
@@ -74,9 +90,24 @@ class Connect(Asked):
         return IPv4Interface(self.address).ip
 
     @property
+    def interface6(self) -> IPv6Interface | None:
+        """The IPv6 address, if it was said."""
+        return None if self.address6 is None else IPv6Interface(self.address6)
+
+    @property
+    def ip6(self) -> IPv6Address | None:
+        """The same without its prefix."""
+        return self.interface6 and self.interface6.ip
+
+    @property
     def has_prefix(self) -> bool:
         """Whether the prefix was said."""
         return "/" in self.address
+
+    @property
+    def has_prefix6(self) -> bool:
+        """Likewise, of an IPv6 address that was said."""
+        return self.address6 is None or "/" in self.address6
 
     @property
     def kbps(self) -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
 
 from app.wire import Admission, Ask, Outcome, Rates
@@ -124,6 +124,7 @@ class Attach:
                 "interface": key.interface,
                 "name": record.name,
                 "address": str(record.address),
+                "address6": str(record.address6) if record.address6 else None,
                 "mac": record.mac,
                 "mtu": record.mtu,
                 "vlan": record.vlan,
@@ -144,7 +145,7 @@ class Attach:
         try:
             admission, known = self._admit(key, container, asked)
         except RefusedError:  # it is so already, whatever the controller thinks of it; `endpoints` says what
-            admission, known = self._admitted_here(record.address, record), self._channel.connected
+            admission, known = self._admitted_here(record.address, record.address6, record), self._channel.connected
         outcome = self._channel.tell(key, SESSION_S if known else 0)
         return self._answer(key, admission, outcome, already=True)
 
@@ -161,12 +162,15 @@ class Attach:
             refuse_without_prefix(asked, str(error))
             refuse_twin(self._host.endpoints.records(), ask, asked)
             refuse_leased(self._host.pools.records().values(), ask, asked)
-            return self._admitted_here(IPv4Interface(asked.address), ask), False
+            return self._admitted_here(IPv4Interface(asked.address), asked.interface6, ask), False
 
-    def _admitted_here(self, address: IPv4Interface, said: Ask | EndpointRecord) -> Admission:
+    def _admitted_here(
+        self, address: IPv4Interface, address6: IPv6Interface | None, said: Ask | EndpointRecord
+    ) -> Admission:
         vlan = said.vlan or DEFAULT_VLAN
         return Admission(
             address=address,
+            address6=address6,
             network="default" if vlan == DEFAULT_VLAN else f"vlan{vlan}",
             vlan=vlan,
             mtu=said.mtu if isinstance(said, EndpointRecord) else self._host.inner_mtu(),
@@ -180,9 +184,11 @@ class Attach:
         record = EndpointRecord(
             name=container.name,
             address=admission.address,
+            address6=admission.address6,
             mac=str(Mac.of(admission.address.ip)),
             mtu=admission.mtu,
             route=asked.gateway or admission.gateway,
+            route6=admission.gateway6,
             vlan=admission.vlan if asked.network else asked.vlan,
             up_kbps=up_kbps,
             down_kbps=down_kbps,
@@ -202,6 +208,7 @@ class Attach:
                 "container": key.container,
                 "interface": key.interface,
                 "address": str(record.address),
+                "address6": str(record.address6) if record.address6 else None,
                 "mac": record.mac,
                 "vlan": admission.vlan,
                 "network": admission.network,
@@ -251,6 +258,7 @@ def _ask(key: Key, container: Container, asked: Connect, vlan: int | None) -> As
         interface=key.interface,
         name=container.name,
         address=asked.address,
+        address6=asked.address6,
         vlan=vlan,
         network=asked.network,
         up_kbps=up_kbps,

@@ -47,6 +47,7 @@ def refuse_difference(name: str, asked: Connect, key: Key, record: EndpointRecor
         f"{what} is {there}, asked for is {said}"
         for what, there, said in (
             ("address", str(record.address) if asked.has_prefix else str(record.address.ip), asked.address),
+            ("IPv6 address", _said6(record, asked), asked.address6 or "none"),
             ("vlan", record.vlan or "none", (record.vlan if asked.network else asked.vlan) or "none"),
             ("up", format_rate(record.up_kbps), format_rate(up_kbps)),
             ("down", format_rate(record.down_kbps), format_rate(down_kbps)),
@@ -66,17 +67,27 @@ def refuse_difference(name: str, asked: Connect, key: Key, record: EndpointRecor
         )
 
 
+def _said6(record: EndpointRecord, asked: Connect) -> str:
+    """The IPv6 address in the way in which it was asked for, if it is the same."""
+    if record.address6 is None:
+        return "none"
+    same = record.address6.ip == asked.ip6 if not asked.has_prefix6 else record.address6 == asked.interface6
+    return str(asked.address6 if same else record.address6)
+
+
 def refuse_twin(records: Records, ask: Ask, asked: Connect) -> None:
     """RefusedError, if another endpoint of this host has the address in the same vlan."""
     vlan = ask.vlan or DEFAULT_VLAN
     for key, record in records.items():
-        same = record.address.ip == asked.ip and (record.vlan or DEFAULT_VLAN) == vlan
-        if same and key != (ask.container, ask.interface):
-            raise RefusedError(
-                409,
-                "address-in-use",
-                f"{asked.ip} is the address of “{record.name}” on this host already, in vlan {vlan}. Choose another.",
-            )
+        if (record.vlan or DEFAULT_VLAN) != vlan or key == (ask.container, ask.interface):
+            continue
+        for said, there in ((asked.ip, record.address), (asked.ip6, record.address6)):
+            if said and there and there.ip == said:
+                raise RefusedError(
+                    409,
+                    "address-in-use",
+                    f"{said} is the address of “{record.name}” on this host already, in vlan {vlan}. Choose another.",
+                )
 
 
 def refuse_leased(pools: Iterable[PoolRecord], ask: Ask, asked: Connect) -> None:
@@ -102,14 +113,18 @@ def refuse_named_network(asked: Connect, why: str) -> None:
 
 
 def refuse_without_prefix(asked: Connect, why: str) -> None:
-    """RefusedError, if the prefix was left to a controller that is away."""
-    if not asked.has_prefix:
-        raise RefusedError(
-            400,
-            "prefix-needed",
-            f"“{asked.address}” needs its prefix, as {asked.address}/24: the controller, which may know the network's "
-            f"subnet, is away. {why}",
-        )
+    """RefusedError, if a prefix was left to a controller that is away."""
+    for said, has_prefix, example in (
+        (asked.address, asked.has_prefix, 24),
+        (asked.address6, asked.has_prefix6, 64),
+    ):
+        if not has_prefix:
+            raise RefusedError(
+                400,
+                "prefix-needed",
+                f"“{said}” needs its prefix, as {said}/{example}: the controller, which may know the network's subnet, "
+                f"is away. {why}",
+            )
 
 
 def refuse_outside_gateway(record: EndpointRecord) -> None:

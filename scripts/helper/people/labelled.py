@@ -76,6 +76,7 @@ def asked(container: Container) -> Connect:
         return Connect(
             container=container.id,
             address=said[labels.ADDRESS],
+            address6=said.get(labels.ADDRESS6),
             network=said.get(labels.NETWORK),
             vlan=labels.vlan(said),
             up=said.get(labels.UP),

@@ -27,8 +27,10 @@ class IpamDriver:
 
     def request_pool(self, asked: RequestPool) -> dict[str, Any]:
         """A pool; the same for the same request. Without a subnet it is refused, as the engine would ask for ever."""
-        if asked.v6:
-            raise RefusedError(422, "ipv6", "containet hands out IPv4 addresses only: leave out --ipv6")
+        if asked.pool is None and asked.v6:
+            raise RefusedError(
+                422, "subnet", "say which IPv6 addresses: docker network create --ipv6 … --subnet fd00:42::/64 …"
+            )
         if asked.pool is None:
             raise RefusedError(422, "subnet", "say which addresses: docker network create --subnet 172.15.42.0/24 …")
         if asked.sub_pool is not None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from ipaddress import IPv4Interface
 from typing import Any
 
 from app.wire import Ask, NetworkReport, PublishedPort
@@ -35,9 +34,7 @@ class NetworkDriver:
     def create_network(self, asked: CreateNetwork) -> dict[str, Any]:
         """A network: refused in words if it cannot be, so that whoever typed it reads why."""
         record = self._network(asked)
-        report = NetworkReport(
-            vlan=record.vlan, vni=record.vni, subnet=record.subnet, gateway=record.gateway, name=None
-        )
+        report = NetworkReport(name=None, **record.declared)
         with self._host.alone():
             for name, other in self._host.driven.networks().items():
                 if other.vlan == record.vlan and name != asked.network:
@@ -62,7 +59,8 @@ class NetworkDriver:
             gone = self._host.driven.networks().get(asked.network)
             self._host.driven.delete_network(asked.network)
         if gone is not None:
-            self._host.pools.release_unused(gone.subnet, self._host.driven.networks().values())
+            for subnet in gone.subnets:
+                self._host.pools.release_unused(subnet, self._host.driven.networks().values())
         self._channel.mark(NETWORKS)
         return EMPTY
 
@@ -78,12 +76,14 @@ class NetworkDriver:
         record = DrivenRecord(
             network=asked.network,
             address=given.address,
+            address6=given.address6,
             mac=mac,
             up_kbps=network.up_kbps if up is None else up,
             down_kbps=network.down_kbps if down is None else down,
         )
-        self._refuse_taken(asked.endpoint, network, given.address)
-        self._host.pools.claim(network, given.address.ip)
+        self._refuse_taken(asked.endpoint, network, record)
+        for address in record.addresses:
+            self._host.pools.claim(network, address.ip)
         with self._host.alone():
             self._host.driven.create(asked.endpoint, record)
         return {"Interface": EMPTY if given.mac else {"MacAddress": mac}}
@@ -113,6 +113,7 @@ class NetworkDriver:
         return {
             "InterfaceName": {"SrcName": device, "DstPrefix": "eth"},
             "Gateway": str(network.gateway) if network.gateway else "",
+            "GatewayIPv6": str(network.gateway6) if network.gateway6 else "",
             "DisableGatewayService": network.gateway is None,
         }
 
@@ -154,35 +155,47 @@ class NetworkDriver:
             raise RefusedError(422, "option", "which VLAN? Say it with -o vlan=N: that joins it with other hosts")
         if not asked.ipv4 or len(asked.ipv4) != 1:
             raise RefusedError(422, "subnet", "a containet network has one IPv4 subnet: say it with --subnet")
-        (ipam,) = asked.ipv4
+        if asked.ipv6 and len(asked.ipv6) != 1:
+            raise RefusedError(422, "subnet", "a containet network has one IPv6 subnet at most")
+        (ipam,), ipam6 = asked.ipv4, next(iter(asked.ipv6 or ()), None)
         routed = options.gateway(said) and not asked.internal
         return NetworkRecord(
             vlan=vlan,
             vni=options.vni(said),
             subnet=ipam.pool,
             gateway=ipam.gateway.ip if routed and ipam.gateway else None,
+            subnet6=ipam6.pool if ipam6 else None,
+            gateway6=ipam6.gateway.ip if routed and ipam6 and ipam6.gateway else None,
             mtu=options.mtu(said),
             up_kbps=options.kbps(said, "up"),
             down_kbps=options.kbps(said, "down"),
         )
 
-    def _refuse_taken(self, endpoint: str, network: NetworkRecord, address: IPv4Interface) -> None:
-        """RefusedError if somebody has this address: here, or as far as the controller knows, on another host."""
-        driven = self._host.driven
+    def _refuse_taken(self, endpoint: str, network: NetworkRecord, record: DrivenRecord) -> None:
+        """RefusedError if somebody has its addresses: here, or as far as the controller knows, on another host."""
+        driven, wanted = self._host.driven, {address.ip for address in record.addresses}
         for name, other in driven.records().items():
-            if name != endpoint and other.address.ip == address.ip and driven.networks().get(other.network) == network:
-                raise RefusedError(
-                    409, "address-in-use", f"{address.ip} is in use on this host by {other.name or name[:12]}"
-                )
-        if any(address.ip in block for pool in self._host.pools.records().values() for block in pool.blocks):
-            return  # it was leased to us
+            for taken in wanted.intersection(address.ip for address in other.addresses):
+                if name != endpoint and driven.networks().get(other.network) == network:
+                    raise RefusedError(
+                        409, "address-in-use", f"{taken} is in use on this host by {other.name or name[:12]}"
+                    )
+        blocks = [block for pool in self._host.pools.records().values() for block in pool.blocks]
+        if all(any(address in block for block in blocks) for address in wanted):
+            return  # they were leased to us
         name = f"docker:{endpoint[:12]}"
+        ask = Ask(
+            container=name,
+            interface="eth0",
+            name=name,
+            address=str(record.address),
+            address6=str(record.address6) if record.address6 else None,
+            vlan=network.vlan,
+        )
         try:
-            self._channel.admit(
-                Ask(container=name, interface="eth0", name=name, address=str(address), vlan=network.vlan)
-            )
+            self._channel.admit(ask)
         except AwayError as error:
-            log.warning("The controller could not be asked about %s: %s", address, error)
+            log.warning("The controller could not be asked about %s: %s", record.address, error)
 
     def _publish(self, endpoint: str, ports: tuple[PublishedPort, ...]) -> None:
         """With the host's lock. What fails leaves nothing published."""

@@ -3,11 +3,12 @@
 Names are the engine's: moby's documents daemon/libnetwork/docs/remote.md and ipam.md.
 """
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from app import wire
 from app.wire import MacText
 
 GENERIC = "com.docker.network.generic"  # Options: what `-o KEY=VALUE` said
@@ -25,9 +26,10 @@ def _map(said: object) -> object:
 
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,64}$")]
-Address = Annotated[IPv4Address | None, BeforeValidator(_nothing)]
+Address = Annotated[wire.Address | None, BeforeValidator(_nothing)]
 Interface = Annotated[IPv4Interface | None, BeforeValidator(_nothing)]
-Subnet = Annotated[IPv4Network | None, BeforeValidator(_nothing)]
+Interface6 = Annotated[IPv6Interface | None, BeforeValidator(_nothing)]
+Subnet = Annotated[wire.Subnet | None, BeforeValidator(_nothing)]
 Options = Annotated[dict[str, Any], BeforeValidator(_map)]
 
 
@@ -48,13 +50,20 @@ class Ipam(Said):
     gateway: Annotated[Interface, Field(alias="Gateway")] = None
 
 
+class Ipam6(Said):
+    """One pool of IPv6."""
+
+    pool: Annotated[IPv6Network, Field(alias="Pool")]
+    gateway: Annotated[Interface6, Field(alias="Gateway")] = None
+
+
 class CreateNetwork(Said):
     """`docker network create`; no name comes along."""
 
     network: Annotated[Id, Field(alias="NetworkID")]
     options: Annotated[Options, Field(alias="Options")] = {}
     ipv4: Annotated[tuple[Ipam, ...] | None, Field(alias="IPv4Data")] = None
-    ipv6: Annotated[tuple[Any, ...] | None, Field(alias="IPv6Data")] = None
+    ipv6: Annotated[tuple[Ipam6, ...] | None, Field(alias="IPv6Data")] = None
 
     @property
     def said(self) -> dict[str, Any]:
@@ -83,6 +92,7 @@ class Given(Said):
     """The interface as far as the engine has settled it."""
 
     address: Annotated[Interface, Field(alias="Address")] = None
+    address6: Annotated[Interface6, Field(alias="AddressIPv6")] = None
     mac: Annotated[MacText | None, BeforeValidator(_nothing), Field(alias="MacAddress")] = None
 
 
@@ -145,4 +155,4 @@ class RequestAddress(OfPool):
 class ReleaseAddress(OfPool):
     """The address is free again."""
 
-    address: Annotated[IPv4Address, Field(alias="Address")]
+    address: Annotated[wire.Address, Field(alias="Address")]

@@ -57,7 +57,12 @@ def test_forget_a_host(client: TestClient, refused: Refused) -> None:
 
 def test_networks_are_those_of_the_policy_and_those_in_use(client: TestClient, twin: Twin) -> None:
     twin.policy = Policy.model_validate(
-        {"networks": {"blue": {"vlan": 10, "vni": 7010, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"}}}
+        {
+            "networks": {
+                "blue": {"vlan": 10, "vni": 7010, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"},
+                "red": {"vlan": 11, "subnet6": "fd00:42::/64", "gateway6": "fd00:42::1"},
+            }
+        }
     )
 
     assert got(client, "/v1/networks") == [
@@ -67,6 +72,8 @@ def test_networks_are_those_of_the_policy_and_those_in_use(client: TestClient, t
             "vni": 1,
             "subnet": None,
             "gateway": None,
+            "subnet6": None,
+            "gateway6": None,
             "endpoints": ["h1:netns:foo:eth0", "h1:web1:eth0", "h2:db1:eth0", "h2:web1:eth0"],
         },
         {
@@ -75,9 +82,30 @@ def test_networks_are_those_of_the_policy_and_those_in_use(client: TestClient, t
             "vni": 7010,
             "subnet": "172.15.42.0/24",
             "gateway": "172.15.42.1",
+            "subnet6": None,
+            "gateway6": None,
             "endpoints": [],
         },
-        {"name": "vlan20", "vlan": 20, "vni": 20, "subnet": None, "gateway": None, "endpoints": ["h2:web1:eth1"]},
+        {
+            "name": "red",
+            "vlan": 11,
+            "vni": 11,
+            "subnet": None,
+            "gateway": None,
+            "subnet6": "fd00:42::/64",
+            "gateway6": "fd00:42::1",
+            "endpoints": [],
+        },
+        {
+            "name": "vlan20",
+            "vlan": 20,
+            "vni": 20,
+            "subnet": None,
+            "gateway": None,
+            "subnet6": None,
+            "gateway6": None,
+            "endpoints": ["h2:web1:eth1"],
+        },
     ]
 
 
@@ -106,6 +134,7 @@ def test_endpoints(client: TestClient) -> None:
         "interface": "eth1",
         "mac": "02:c7:ac:0f:2a:04",
         "address": "172.15.42.4/24",
+        "address6": None,
         "network": "vlan20",
         "vlan": 20,
         "up": "none",

@@ -267,6 +267,7 @@ class Twin:
             name=report.name,
             mac=report.mac,
             address=None if report.address is None else str(report.address),
+            address6=None if report.address6 is None else str(report.address6),
             network=Rules.of(self.policy).network(vlan)[0],
             vlan=vlan,
             up=(rule and rule.up) or format_rate(report.up_kbps),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -131,8 +131,10 @@ class Twin:
     def lease(self, ask: LeaseAsk) -> Lease:
         """The one address, or the highest four that it has not."""
         if ask.address is not None:
-            return ask.lease(IPv4Network(ask.address))
-        free = (block for block in reversed(list(ask.subnet.subnets(new_prefix=30))) if block not in ask.has)
+            return ask.lease(ip_network(ask.address))
+        last = int(ask.subnet.broadcast_address)
+        blocks = (type(ask.subnet)((at - 3, ask.subnet.max_prefixlen - 2)) for at in range(last, 0, -4))
+        free = (block for block in blocks if block not in ask.has)
         return ask.lease(next(free))
 
     def _begin(self, report: HostUp) -> Welcome:

@@ -1,6 +1,6 @@
 """What is answered to a question about a name."""
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from dns import flags, message, rcode
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scripts.helper.net import answers
 
 WEB = IPv4Address("10.1.0.2")
+WEB6 = IPv6Address("fd00:42::2")
 MANY = tuple(IPv4Address("10.1.0.1") + number for number in range(16))
 
 
@@ -33,6 +34,14 @@ def test_a_known_name_has_no_address_of_another_kind_and_that_is_no_error() -> N
 
     assert found is not None
     assert (found.rcode(), found.answer) == (rcode.NOERROR, [])
+
+
+@pytest.mark.parametrize(("kind", "address"), [("A", WEB), ("AAAA", WEB6)])
+def test_a_name_with_both_has_each_by_its_kind(kind: str, address: IPv4Address | IPv6Address) -> None:
+    found = answers.known(asked("web", kind), {"web": (WEB, WEB6)})
+
+    assert found is not None
+    assert [str(data) for data in found.answer[0]] == [str(address)]
 
 
 @pytest.mark.parametrize("name", ["www", "web.example.org"])

@@ -54,6 +54,7 @@ def test_a_container_is_plugged_told_and_answered(here: Running, twin: Twin, ovs
         "container": said(one),
         "interface": "eth0",
         "address": "10.1.0.1/24",
+        "address6": None,
         "mac": "02:c7:0a:01:00:01",
         "vlan": 1,
         "network": "default",

@@ -113,6 +113,20 @@ def test_one_address_that_is_asked_for_goes_back_when_it_is_free(engine: Running
     assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "10.9.0.7/24"
 
 
+def test_a_pool_of_ipv6_is_as_good(engine: Running) -> None:
+    pool = done(engine, "IpamDriver.RequestPool", {"Pool": "fd00:42::/64", "V6": True})["PoolID"]
+    gateway = {"PoolID": pool, "Options": {"RequestAddressType": "com.docker.network.gateway"}}
+
+    assert done(engine, "IpamDriver.RequestAddress", gateway)["Address"] == "fd00:42::1/64"
+    one = {"PoolID": pool, "Address": "fd00:42::100"}
+    assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "fd00:42::100/64"
+    assert "fd00:42::100 is in use" in why_not(engine, "IpamDriver.RequestAddress", one)
+    assert "fd00:43::1 is not inside" in why_not(engine, "IpamDriver.RequestAddress", one | {"Address": "fd00:43::1"})
+    done(engine, "IpamDriver.ReleaseAddress", one)
+    assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "fd00:42::100/64"
+    done(engine, "IpamDriver.ReleasePool", {"PoolID": pool})
+
+
 def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(engine: Running, twin: Twin) -> None:
     done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
     first = done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})["Address"]
@@ -155,7 +169,7 @@ def test_an_address_that_docker_may_get_is_for_nobody_else_while_the_controller_
         ("NetworkDriver.CreateEndpoint", CREATE, "this network is not known here"),
         ("NetworkDriver.Join", OF, "this network is not known here"),
         ("IpamDriver.RequestPool", {"Pool": ""}, "--subnet"),
-        ("IpamDriver.RequestPool", {"Pool": SUBNET, "V6": True}, "IPv4"),
+        ("IpamDriver.RequestPool", {"Pool": "", "V6": True}, "IPv6"),
         ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "10.9.0.0/28"}, "--ip-range"),
         ("IpamDriver.RequestPool", {"Pool": SUBNET, "Options": {"vlna": "7"}}, "did you mean vlan"),
         ("IpamDriver.RequestAddress", {"PoolID": "nothing"}, "There is no pool"),
