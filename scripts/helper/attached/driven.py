@@ -141,7 +141,8 @@ class Driven:
         """Which ports lead where, each with Docker's id of its endpoint."""
         for name, record in self.records().items():
             for port in record.ports:
-                yield name, Published(port, record.address.ip, record.address6 and record.address6.ip)
+                for address in record.addresses:
+                    yield name, Published(port, address.ip)
 
     def note(self, found: Container, mtu: int) -> None:
         """Which of the endpoints this container has, by which interface."""

@@ -37,7 +37,8 @@ from scripts.helper.attached.way import Way
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb
-from scripts.helper.net.nat import Nat, NatError
+from scripts.helper.net.firewall import NatError
+from scripts.helper.net.nat import Nat
 from scripts.helper.net.nat6 import Nat6
 from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
@@ -243,13 +244,14 @@ class Host:
             subnets: set[Subnet] = {*self.gateways.subnets(), *self.joins.subnets()}
             wanted = subnets, {published for _, published in self.driven.published()}
             if wanted != self._natted:
-                self._nat.set([each for each in subnets if isinstance(each, IPv4Network)], wanted[1])
-                self._nat6.set([each for each in subnets if isinstance(each, IPv6Network)], wanted[1])
+                ports = {version: [each for each in wanted[1] if each.address.version == version] for version in (4, 6)}
+                self._nat.set([subnet for subnet in subnets if isinstance(subnet, IPv4Network)], ports[4])
+                self._nat6.set([subnet for subnet in subnets if isinstance(subnet, IPv6Network)], ports[6])
                 self._natted = wanted
 
     def _keep_nat(self) -> None:
         """The same, where it does not stand any more."""
-        if not self._nat.stands():
+        if not (self._nat.stands() and self._nat6.stands()):
             log.warning("Somebody else took rules of the way out, or in, away: they are made again")
             self._natted = None
         self.set_nat()

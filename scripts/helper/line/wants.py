@@ -9,7 +9,7 @@ import threading
 from app.wire import Done, GatewayWant, MtuWant, NamesWant, Rates, SettleWant, ShaperWant, TunnelsWant, Want
 from scripts.helper.attached.host import TUNNELS, Host
 from scripts.helper.line.report import Channel
-from scripts.helper.net.nat import NatError
+from scripts.helper.net.firewall import NatError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import Key
 from scripts.helper.ovs.revalidator import Revalidator

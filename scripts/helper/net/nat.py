@@ -21,21 +21,20 @@ table; what it was before stands in the table's comment, so that it survives thi
 import logging
 import re
 import shlex
-import subprocess
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.wire import PublishedPort
 from scripts.helper.net.conntrack import forget_strays
+from scripts.helper.net.firewall import NatError, nft, run
 from scripts.helper.net.ports import Published
 
 TABLE = "inet containet"
 CHAIN = "DOCKER-USER"
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-TIMEOUT_S = 10
 
 _LEADS = re.compile(
     r"(?:ip daddr (?P<host_address>[\d.]+) )?(?P<protocol>tcp|udp) dport (?P<host_port>\d+) "
@@ -45,10 +44,6 @@ _WAS = re.compile(r'comment "ip_forward was ([01])"')
 
 
 log = logging.getLogger(__name__)
-
-
-class NatError(Exception):
-    """NAT could not be set up or taken away, in words."""
 
 
 class Nat:
@@ -67,10 +62,10 @@ class Nat:
         before = None if table is None else _forwarding_before(table)
         if wanted or published:
             was = before or IP_FORWARD.read_text().strip()
-            _nft(_ruleset(wanted, published, was))
+            nft(_ruleset(wanted, published, was))
             self._forward("1")
         elif before:
-            _nft(f"delete table {TABLE}\n")
+            nft(f"delete table {TABLE}\n")
         self._tell_docker(wanted)
         gone = before == "0" and not (wanted or published)
         if gone and self._docker_rules() is None:  # Docker's chain: now Docker forwards too
@@ -98,7 +93,7 @@ class Nat:
     def _docker_rules(self) -> list[str] | None:
         """Our rules in Docker's chain, as iptables lists them; None if there is no such chain."""
         try:
-            listed = _run(["iptables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
+            listed = run(["iptables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
         except FileNotFoundError:
             return None
         if listed is None:
@@ -109,18 +104,18 @@ class Nat:
         have = self._docker_rules()
         if have is None:
             return
-        want = [rule for subnet in subnets for rule in _docker_rules(subnet)]
+        want = [rule for subnet in subnets for rule in docker_rules(subnet)]
         for rule in have:
             if rule not in want:
-                _run(["iptables", "-w", "5", "-D", *shlex.split(rule)[1:]])
+                run(["iptables", "-w", "5", "-D", *shlex.split(rule)[1:]])
         for rule in want:
             if rule not in have:
-                _run(["iptables", "-w", "5", "-I", *shlex.split(rule)[1:]])
+                run(["iptables", "-w", "5", "-I", *shlex.split(rule)[1:]])
 
 
 def _listed() -> str | None:
     """Our table as it stands, or None if there is none."""
-    return _run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
+    return run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
 
 
 def _forwarding_before(table: str) -> str:
@@ -188,36 +183,15 @@ table {TABLE} {{
 
 def _dnat(published: Published) -> str:
     """What leads a packet for this port to its container."""
-    port, address, _ = published
+    port, address = published
     where = f"ip daddr {port.host_address}" if port.host_address else "fib daddr type local ip daddr != 127.0.0.0/8"
     return f"    {where} {port.protocol} dport {port.host_port} dnat ip to {address}:{port.port}"
 
 
-def _docker_rules(subnet: IPv4Network) -> tuple[str, ...]:
+def docker_rules(subnet: IPv4Network | IPv6Network) -> tuple[str, ...]:
     """Out, the answers in, and in by a published port; as `iptables -S` spells them, so that they can be compared."""
     return (
         f"-A {CHAIN} -s {subnet} -m comment --comment containet -j ACCEPT",
         f"-A {CHAIN} -d {subnet} -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment containet -j ACCEPT",
         f"-A {CHAIN} -d {subnet} -m conntrack --ctstate DNAT -m comment --comment containet -j ACCEPT",
     )
-
-
-def _nft(script: str) -> None:
-    _run(["nft", "-f", "-"], script)
-
-
-def _run(command: Sequence[str], text: str = "", *, refusal_is_none: bool = False) -> str | None:
-    """What the command printed; None, or NatError, if it refused."""
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    except FileNotFoundError as error:
-        if command[0] == "nft":
-            raise NatError("The program “nft” is missing. Install the package nftables.") from error
-        raise
-    except subprocess.TimeoutExpired as error:
-        raise NatError(f"“{shlex.join(command)}” did not end within {TIMEOUT_S} s.") from error
-    if done.returncode == 0:
-        return done.stdout
-    if refusal_is_none:
-        return None
-    raise NatError(f"“{shlex.join(command)}” failed: {done.stderr.strip() or 'it did not say why'}")

@@ -22,7 +22,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Network, collapse_addresses
 from pathlib import Path
 
-from scripts.helper.net.nat import CHAIN, NatError, _nft, _run
+from scripts.helper.net.firewall import NatError, nft, run
+from scripts.helper.net.nat import CHAIN, docker_rules
 from scripts.helper.net.ports import Published
 
 TABLE = "ip6 containet"
@@ -34,34 +35,49 @@ _WAS = re.compile(r'comment "forwarding was ([01])"')
 class Nat6:
     """Address translation for IPv6 on this host."""
 
+    def __init__(self) -> None:
+        self._stood: tuple[str | None, list[str] | None] | None = None  # as it was when it was set; None: nothing is
+
     def set(self, subnets: Iterable[IPv6Network], ports: Iterable[Published] = ()) -> None:
         """These subnets, and no others, reach the outside through this host, and these ports lead in to them.
 
         Idempotent; none at all leaves nothing.
         """
         wanted = sorted(set(subnets))
-        published = sorted((port for port in set(ports) if port.address6), key=str)
-        before = _forwarding_before()
+        published = sorted(set(ports), key=str)
+        table = _listed()
+        before = None if table is None else _forwarding_before(table)
         if wanted:
-            _nft(_ruleset(wanted, published, before or _forwarding()))
+            nft(_ruleset(wanted, published, before or _forwarding()))
             _forward("1")
         elif before:
-            _nft(f"delete table {TABLE}\n")
-        known = _tell_docker(wanted)
-        if before == "0" and not wanted and not known:  # Docker's chain: now Docker forwards too
+            nft(f"delete table {TABLE}\n")
+        _tell_docker(wanted)
+        if before == "0" and not wanted and _docker_rules() is None:  # Docker's chain: now Docker forwards too
             _forward("0")
+        self._stood = _look() if wanted else None
+
+    def stands(self) -> bool:
+        """Whether all that was set is there still."""
+        return self._stood is None or self._stood == _look()
+
+
+def _look() -> tuple[str | None, list[str] | None]:
+    return _listed(), _docker_rules()
+
+
+def _listed() -> str | None:
+    """Our table as it stands, or None if there is none."""
+    return run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
 
 
 def _forwarding() -> str:
     return (DEVICES / "all" / "forwarding").read_text().strip()
 
 
-def _forwarding_before() -> str | None:
-    """What forwarding was before our table came, or None if there is no table."""
-    listed = _run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
-    if listed is None:
-        return None
-    found = _WAS.search(listed)
+def _forwarding_before(table: str) -> str:
+    """What forwarding was before our table came."""
+    found = _WAS.search(table)
     return found[1] if found else "1"
 
 
@@ -124,29 +140,23 @@ def _dnat(published: Published) -> str:
     """What leads a packet for this port to its container."""
     port = published.port
     where = f"fib daddr type local ip6 daddr != ::1 {port.protocol} dport {port.host_port}"
-    return f"    {where} dnat to [{published.address6}]:{port.port}"
+    return f"    {where} dnat to [{published.address}]:{port.port}"
 
 
-def _tell_docker(subnets: Sequence[IPv6Network]) -> bool:
-    """Say the same in Docker's own chain; whether there is one."""
+def _docker_rules() -> list[str] | None:
+    """Our rules in Docker's chain, as ip6tables lists them; None if there is no such chain."""
     try:
-        listed = _run(["ip6tables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
+        listed = run(["ip6tables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
     except FileNotFoundError:
-        return False
-    if listed is None:
-        return False
-    have = [line for line in listed.splitlines() if "--comment containet" in line]
-    want = [rule for subnet in subnets for rule in _docker_rules(subnet)]
+        return None
+    return None if listed is None else [line for line in listed.splitlines() if "--comment containet" in line]
+
+
+def _tell_docker(subnets: Sequence[IPv6Network]) -> None:
+    have = _docker_rules()
+    if have is None:
+        return
+    want = [rule for subnet in subnets for rule in docker_rules(subnet)]
     for change, rules in (("-D", [r for r in have if r not in want]), ("-I", [r for r in want if r not in have])):
         for rule in rules:
-            _run(["ip6tables", "-w", "5", change, *shlex.split(rule)[1:]])
-    return True
-
-
-def _docker_rules(subnet: IPv6Network) -> tuple[str, ...]:
-    """Out, the answers in, and in by a published port; as `ip6tables -S` spells them, so that they can be compared."""
-    return (
-        f"-A {CHAIN} -s {subnet} -m comment --comment containet -j ACCEPT",
-        f"-A {CHAIN} -d {subnet} -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment containet -j ACCEPT",
-        f"-A {CHAIN} -d {subnet} -m conntrack --ctstate DNAT -m comment --comment containet -j ACCEPT",
-    )
+            run(["ip6tables", "-w", "5", change, *shlex.split(rule)[1:]])

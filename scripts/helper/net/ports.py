@@ -2,20 +2,18 @@
 
 import errno
 import socket
-from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from app.wire import PublishedPort
+from app.wire import Address, PublishedPort
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 class Published(NamedTuple):
-    """A port, and the container's address that it leads to; and its IPv6 address, if it has one."""
+    """A port, and the container's address that it leads to: one of its addresses, for packets of that kind."""
 
     port: PublishedPort
-    address: IPv4Address
-    address6: IPv6Address | None = None
+    address: Address
 
 
 def overlap(one: PublishedPort, other: PublishedPort) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import falcon
 from pydantic import ValidationError
 
-from scripts.helper.net.nat import NatError
+from scripts.helper.net.firewall import NatError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.vswitch import VswitchError
 from scripts.helper.people.asked import Asked, Connect, Disconnect, JoinBridge, LeaveBridge, Wait

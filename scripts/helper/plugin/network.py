@@ -8,7 +8,7 @@ from app.wire import Ask, NetworkReport, PublishedPort
 from flows.model import Mac
 from scripts.helper.attached.host import NETWORKS, Host
 from scripts.helper.line.report import Channel
-from scripts.helper.net.nat import NatError
+from scripts.helper.net.firewall import NatError
 from scripts.helper.net.ports import overlap, why_not_free
 from scripts.helper.ovs.record import DrivenRecord, NetworkRecord
 from scripts.helper.plugin import options

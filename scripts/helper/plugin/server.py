@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import falcon
 from pydantic import ValidationError
 
-from scripts.helper.net.nat import NatError
+from scripts.helper.net.firewall import NatError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.vswitch import VswitchError
 from scripts.helper.plugin.ipam import IpamDriver

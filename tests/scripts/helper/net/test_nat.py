@@ -13,7 +13,8 @@ import pytest
 from app.wire import PublishedPort
 from flows.model import Mac
 from scripts.helper.net import plumb
-from scripts.helper.net.nat import Nat, NatError
+from scripts.helper.net.firewall import NatError
+from scripts.helper.net.nat import Nat
 from scripts.helper.net.ports import Published
 from tests.scripts.helper.conftest import Container, run
 
