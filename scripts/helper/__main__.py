@@ -73,7 +73,8 @@ class MissingError(Exception):
 def _serve(config: Config) -> None:
     vswitch = Vswitch(config.ovsdb, config.bridge)
     host, docker = Host(config, vswitch), Docker(config.docker)
-    wants = Wants(host, Revalidator(config.ovs_directory, config.bridge))
+    revalidator = Revalidator(config.ovs_directory, config.bridge, vswitch.revalidates_s)
+    wants = Wants(host, revalidator)
     channel = Channel(Controller(config.controller), config.host, host, wants.begin, wants.take)
     attach = Attach(host, docker, channel)
     labelled = Labelled(attach)
@@ -91,6 +92,7 @@ def _serve(config: Config) -> None:
 
     host.prepare()
     keeper.look_at_all()
+    revalidator.start()
     wants.start(channel)
     channel.start()
     labelled.start()

@@ -63,3 +63,9 @@ class Control:
         """Say a command, and what it said."""
         self.ask(command, *words)
         return self.answer()
+
+    def call_all(self, *commands: tuple[str, ...]) -> list[str]:
+        """Say all these commands at once, and what each said."""
+        for command in commands:
+            self.ask(*command)
+        return [self.answer() for _ in commands]

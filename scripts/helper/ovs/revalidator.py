@@ -1,86 +1,104 @@
 """When nothing that Open vSwitch cached follows flows that are gone.
 
 ovs-vswitchd keeps what it decided for a kind of packet as a datapath flow, and its revalidators look through all of
-these, round after round: at the latest after `max-revalidator` ms, at once when something changed. A command tells
-when a round ends (`revalidator/wait`, ovs-vswitchd(8)). A round may have begun before the flows changed, so two ends
-are waited for: the second round began after the first had ended. To change something that concerns nobody starts a
-round at once: an entry of the MAC table of our bridge, which learns nothing and looks nothing up there.
+these, round after round. A command tells when a round ends (`revalidator/wait`, ovs-vswitchd(8)), and counters of what
+changed tell how many changes there were (`coverage/read-counter`); what that proves `Rounds` knows. A round is watched
+at all times, so that mostly the one that a change causes is proof enough. Where it is not, a change that concerns
+nobody makes another one begin: an entry of the MAC table of our bridge, which learns nothing and looks nothing up.
 
 That flows changed the revalidators hear when ovs-vswitchd's main loop begins anew. It answers commands once in each
-turn, so two of them, one after the other, see to it that rounds are counted only from there on.
+turn, so changes are counted with the second of two commands, one after the other.
 
-Where bridges have both types of datapath there are two such caches, and that command refuses. There all that is cached
+Where bridges have both types of datapath there are two such caches, and the command refuses. There all that is cached
 is thrown away instead (`revalidator/purge`), twice, for what was decided before the first and kept after it. Of 10,000
 packets a second, as measured, none is lost by that: the next one of each kind is decided anew.
 """
 
+import logging
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from scripts.helper.ovs.control import CommandRefusedError, Control, control_socket
+from scripts.helper.ovs.control import Control, control_socket
 from scripts.helper.ovs.ovsdb import VswitchError
+from scripts.helper.ovs.watching import SeveralCachesError, Watching
 
-NUDGE_S = 0.001  # ovs-vswitchd may sleep: any command wakes it, and then it sees what changed
-NOBODY = "02:c7:00:00:00:00"  # the MAC that 0.0.0.0 would have
-SEVERAL = "multiple udpifs"  # what ovs-vswitchd says where it has more than one cache
+AGAIN_S = 1.0  # until the next attempt to watch
+
+log = logging.getLogger(__name__)
 
 
 class Revalidator:
-    """Waits for the revalidators of the ovs-vswitchd that runs in this directory. One caller at a time."""
+    """Waits for the revalidators of the ovs-vswitchd that runs in this directory. Any thread may call.
 
-    def __init__(self, directory: Path, bridge: str, timeout_s: float = 5.0) -> None:
+    `period_s` gives the time after which a round begins by itself.
+    """
+
+    def __init__(self, directory: Path, bridge: str, period_s: Callable[[], float], timeout_s: float = 5.0) -> None:
         self._directory, self._bridge, self._timeout_s = directory, bridge, timeout_s
-        self._open: tuple[Control, Control] | None = None
+        self._period_s = period_s
+        self._watching: Watching | None = None
+        self._alone = threading.Lock()
+
+    def start(self) -> None:
+        """Watch from now on; the thread ends with the process."""
+        threading.Thread(target=self._watch, name="rounds", daemon=True).start()
 
     def settle(self) -> None:
         """Return when no cached flow is older than this call; VswitchError if that cannot be known."""
         deadline = time.monotonic() + self._timeout_s
-        change = ("fdb/add", self._bridge, self._bridge, "0", NOBODY)
-        back = ("fdb/del", self._bridge, "0", NOBODY)
-        try:
-            with self._controls() as (waiting, asking):
-                for _ in range(2):
-                    asking.call("version")
-                rounds = [self._round(waiting, asking, deadline, *words) for words in (change, back)]
-                if not all(rounds):
-                    for _ in range(2):
-                        asking.call("revalidator/purge")
-        except (OSError, ValueError) as error:
-            raise VswitchError(f"ovs-vswitchd does not say what it has cached: {error}. Is it running?") from error
-
-    def _round(self, waiting: Control, asking: Control, deadline: float, *change: str) -> bool:
-        """Wait until a round ends that saw this change; False if that cannot be, for there is more than one cache."""
-        waiting.ask("revalidator/wait")
-        asking.call(*change)
-        while not waiting.answered(NUDGE_S):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"its revalidators took longer than {self._timeout_s:g} s")
-            asking.call("version")
-        try:
-            waiting.answer()
-        except CommandRefusedError as error:
-            if SEVERAL not in str(error):
+        with self._alone:
+            try:
+                self._current().settle(deadline)
+            except SeveralCachesError:
+                self._end(self._watching)
+                self._purge()
+            except (OSError, ValueError) as error:
+                self._end(self._watching)
+                raise VswitchError(f"ovs-vswitchd does not say what it has cached: {error}. Is it running?") from error
+            except VswitchError:
+                self._end(self._watching)
                 raise
-            return False
-        return True
 
-    @contextmanager
-    def _controls(self) -> Iterator[tuple[Control, Control]]:
-        """Both connections, made anew after anything went wrong (another ovs-vswitchd may run then)."""
-        if self._open is not None and any(control.answered(0) for control in self._open):
-            self._close()  # nothing was asked: it is the end of the connection
-        if self._open is None:
-            path = control_socket(self._directory)
-            self._open = Control(path, self._timeout_s), Control(path, self._timeout_s)
+    def _watch(self) -> None:
+        while True:
+            watching = None
+            try:
+                with self._alone:
+                    watching = self._current()
+                watching.look(self._alone)
+            except (SeveralCachesError, OSError, ValueError, VswitchError) as error:
+                log.debug("Rounds are not watched now: %s", error)
+                with self._alone:
+                    self._end(watching)
+                time.sleep(AGAIN_S)
+
+    def _current(self) -> Watching:
+        """What is watched, begun anew after anything went wrong (another ovs-vswitchd may run then) or changed."""
         try:
-            yield self._open
-        except BaseException:
-            self._close()
-            raise
+            period_s = self._period_s()
+        except VswitchError:
+            period_s = 0.0  # not known now: a round may begin at any time
+        watching = self._watching
+        if watching is not None and (watching.over() or watching.period_s != period_s):
+            self._end(watching)
+        if self._watching is None:
+            path = control_socket(self._directory)
+            controls = Control(path, self._timeout_s), Control(path, self._timeout_s)
+            self._watching = Watching(*controls, self._bridge, period_s)
+        return self._watching
 
-    def _close(self) -> None:
-        for control in self._open or ():
+    def _end(self, watching: Watching | None) -> None:
+        if watching is not None:
+            watching.close()
+        if self._watching is watching:
+            self._watching = None
+
+    def _purge(self) -> None:
+        control = Control(control_socket(self._directory), self._timeout_s)
+        try:
+            for _ in range(2):
+                control.call("revalidator/purge")
+        finally:
             control.close()
-        self._open = None

@@ -24,7 +24,7 @@ __all__ = ["PortState", "Vswitch", "VswitchError"]
 ENDPOINT, PEER, JOIN, DRIVEN = OURS + "endpoint", OURS + "peer", OURS + "join", OURS + "driven"
 
 COLUMNS = {
-    "Open_vSwitch": ("bridges",),
+    "Open_vSwitch": ("bridges", "other_config"),
     "Bridge": (
         "name", "ports", "controller", "fail_mode", "protocols", "datapath_type", "other_config", "external_ids",
         "flow_tables",
@@ -64,6 +64,16 @@ class Vswitch:
     def close(self) -> None:
         """End the connection."""
         self._db.close()
+
+    def revalidates_s(self) -> float:
+        """After which time ovs-vswitchd looks through its cache by itself: ovs-vswitchd.conf.db(5)."""
+
+        def look() -> dict[str, str]:
+            return next((dict(row.other_config) for row in self._db.rows("Open_vSwitch")), {})
+
+        said = self._db.read(look)
+        periods = [_whole(said.get("max-idle"), 10_000), max(100, _whole(said.get("max-revalidator"), 500))]
+        return min(periods) / 1000
 
     def connected(self) -> bool:
         """Whether the database answers now."""
@@ -246,6 +256,10 @@ class Vswitch:
         if bridge is None:
             raise VswitchError(f"There is no bridge “{self._bridge_name}”. Start the helper again: it makes it.")
         return bridge
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() else otherwise
 
 
 def _state(port: Any) -> PortState:

@@ -14,13 +14,17 @@ from tests.system.conftest import Sandbox
 PACKET = "in_port(1),eth(src=02:c7:00:00:00:01,dst=02:c7:00:00:00:02)"
 
 
+def half_a_second() -> float:
+    return 0.5
+
+
 def directory(ovs: Ovs) -> Path:
     return Path(ovs.remote.removeprefix("unix:")).parent
 
 
 def test_settling_is_quick_and_leaves_nothing_behind(ovs: Ovs) -> None:
     ovs.vsctl("--may-exist", "add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev")
-    revalidator = Revalidator(directory(ovs), BRIDGE)
+    revalidator = Revalidator(directory(ovs), BRIDGE, half_a_second)
 
     took = []
     for _ in range(10):
@@ -34,12 +38,12 @@ def test_settling_is_quick_and_leaves_nothing_behind(ovs: Ovs) -> None:
 
 def test_without_a_switch_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(VswitchError, match="Is it running"):
-        Revalidator(tmp_path, BRIDGE).settle()
+        Revalidator(tmp_path, BRIDGE, half_a_second).settle()
 
 
 def test_a_bridge_that_is_not_there_is_refused(ovs: Ovs) -> None:
     with pytest.raises(VswitchError, match="refused"):
-        Revalidator(directory(ovs), "no-such-br").settle()
+        Revalidator(directory(ovs), "no-such-br", half_a_second).settle()
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def two_caches() -> Iterator[Sandbox]:
 
 
 def test_where_there_are_two_caches_nothing_old_is_left_in_either(two_caches: Sandbox) -> None:
-    revalidator = Revalidator(two_caches.run, BRIDGE)
+    revalidator = Revalidator(two_caches.run, BRIDGE, half_a_second)
     for port in (2, 1):
         two_caches.ofctl("add-flow", BRIDGE, f"in_port=1,actions=output:{port},IN_PORT")
         two_caches.appctl("netdev-dummy/receive", "p1", PACKET)

@@ -1,0 +1,146 @@
+"""One connected ovs-vswitchd, and what is seen of the rounds of its revalidators."""
+
+import re
+import time
+from contextlib import AbstractContextManager
+from math import inf
+
+from scripts.helper.ovs.control import CommandRefusedError, Control
+from scripts.helper.ovs.rounds import Rounds
+
+NUDGE_S = 0.001  # any command wakes ovs-vswitchd, should it sleep, and its answer says that the round goes on
+PATIENCE_S = 0.001  # how long to wait for a round that may come by itself, besides what one lasts
+LATER_S = 0.02  # how long a round lasted is said a little later than that it ended
+LOOSE_S = 0.01  # if not even that much is known of when a round begins, it is looked for
+LOOKS = 8  # how often in such a case
+STILL_S = 1.0  # the longest wait for a round without a look at the connection
+NOBODY = "02:c7:00:00:00:00"  # the MAC that 0.0.0.0 would have
+SEVERAL = "multiple udpifs"  # what ovs-vswitchd says where it has more than one cache
+CAUSES = "reconfigure", "stp", "rstp", "bond", "port_toggled", "flow_table", "mac_learning", "mcast_snooping"
+LASTED = re.compile(r"dump duration *: (\d+)ms")
+
+
+class SeveralCachesError(Exception):
+    """There is more than one cache, and rounds of none can be waited for."""
+
+
+class Watching:
+    """Two connections to ovs-vswitchd: one waits for the end of a round at all times, by the other one asks.
+
+    One thread at a time. All raises OSError and ValueError where the connection fails, and SeveralCachesError.
+    """
+
+    def __init__(self, waiting: Control, asking: Control, bridge: str, period_s: float) -> None:
+        self.period_s = period_s
+        self._waiting, self._asking, self._bridge = waiting, asking, bridge
+        self._rounds = Rounds(period_s)
+        self._ends = 0
+        self._measured = 0  # that one's length is known
+        self._lasts_s = 0.0  # about what a round lasts
+        self._await()
+
+    def close(self) -> None:
+        """End it."""
+        self._waiting.close()
+        self._asking.close()
+
+    def over(self) -> bool:
+        """Whether the connection has ended."""
+        return self._asking.answered(0)  # nothing was asked
+
+    def settle(self, deadline: float) -> None:
+        """Return when no cached flow is older than this call; TimeoutError at the deadline."""
+        changes = self._counted()
+        patience_s = PATIENCE_S + 1.5 * self._lasts_s  # most likely the round goes on that this change caused
+        while not self._rounds.looked_through(changes):
+            self._next_end(deadline, patience_s)
+            patience_s = 0.0
+
+    def look(self, alone: AbstractContextManager[object]) -> None:
+        """See a round end, or that none does for a while. Others may use the connections while this waits."""
+        ends = self._ends
+        readable = self._waiting.answered(self._pause_s())
+        with alone:
+            if ends == self._ends:
+                self._end() if readable else self._still()
+            ends = self._ends
+        if ends == self._measured:
+            return
+        time.sleep(LATER_S)
+        with alone:
+            if ends == self._ends and not self._waiting.answered(0):
+                self._lasted()
+                self._measured = ends
+
+    def _pause_s(self) -> float:
+        """How long nothing needs to be asked while a round is waited for."""
+        loose_s, until_due = self._rounds.loose_s, self._rounds.due - time.monotonic()
+        if not LOOSE_S < loose_s < inf:
+            return STILL_S
+        return min(STILL_S, max(until_due, loose_s / LOOKS))
+
+    def _next_end(self, deadline: float, patience_s: float) -> None:
+        nudge_at = time.monotonic() + patience_s
+        while not self._waiting.answered(NUDGE_S if patience_s else 0):
+            patience_s, now = NUDGE_S, time.monotonic()
+            if now > deadline:
+                raise TimeoutError("its revalidators take too long")
+            if now > nudge_at:
+                self._nudge()
+                nudge_at = inf
+            self._still()
+        self._end()
+
+    def _nudge(self) -> None:
+        """Make a round begin, now or after the one that goes on."""
+        self._asking.call_all(
+            ("fdb/add", self._bridge, self._bridge, "0", NOBODY), ("fdb/del", self._bridge, "0", NOBODY)
+        )
+        self._counted()
+
+    def _end(self) -> None:
+        """The round has ended that was waited for."""
+        try:
+            self._waiting.answer()
+        except CommandRefusedError as error:
+            if SEVERAL in str(error):
+                raise SeveralCachesError from None
+            raise
+        seen, after = time.monotonic(), self._not_before
+        self._ends += 1
+        self._await()
+        changes = self._count()
+        self._rounds.ended(after, seen, changes)
+        self._rounds.counted(changes, time.monotonic())
+
+    def _await(self) -> None:
+        self._not_before = time.monotonic()  # when the next end is that will be told, at the earliest
+        self._waiting.ask("revalidator/wait")
+
+    def _still(self) -> None:
+        """If it is not answered after two turns of ovs-vswitchd, the round goes on since the first of them."""
+        at = time.monotonic()
+        for _ in range(2):
+            self._asking.call("version")
+        if not self._waiting.answered(0):
+            self._not_before = at
+
+    def _counted(self) -> int:
+        """How many changes the revalidators have been told of."""
+        at = time.monotonic()
+        self._asking.call("version")
+        changes = self._count()
+        self._rounds.counted(changes, time.monotonic())
+        if not self._waiting.answered(0):
+            self._not_before = at
+        return changes
+
+    def _count(self) -> int:
+        return sum(map(int, self._asking.call_all(*(("coverage/read-counter", f"rev_{cause}") for cause in CAUSES))))
+
+    def _lasted(self) -> None:
+        """Ask how long the last round lasted; none has ended since."""
+        said = LASTED.search(self._asking.call("upcall/show"))
+        if said:
+            self._lasts_s = int(said[1]) / 1000
+            self._rounds.lasted(self._lasts_s)
