@@ -22,12 +22,13 @@ from flows.fields import Term
 from flows.flow import Action, Flow, Meter, Output, Set
 
 MOST_SHAPES = 1 << 12  # remembered: a pipeline has a score, and some for each number of ports to flood
-MOST_ALIKE = 16  # shapes that only masks and wide values tell apart
+MOST_ALIKE = 16  # shapes that only masks tell apart
 
 _BARE = frozenset((Output, Meter))  # actions that are a number; a Set is a field and a number
 _BARE_BITS = 32
-LONGEST_BITS = 64  # of a number in a struct
-_CODES = {8: "B", 16: "H", 32: "I", 48: "Q", 64: "Q", 128: "Q"}  # of 128 bits the lower half
+_WIDE_BITS = 128  # of a number that a struct has as bytes
+_WIDE_BYTES = _WIDE_BITS // 8
+_CODES = {8: "B", 16: "H", 32: "I", 48: "Q", 64: "Q", _WIDE_BITS: f"{_WIDE_BYTES}s"}
 
 Place = tuple[int, int]  # offset of a number, and its bits
 K = TypeVar("K")
@@ -58,15 +59,12 @@ def bundle_add(bundle: int, flow: Flow, command: Command, xid: int) -> bytes:
     writer = _writers.get(shape)
     if writer is None:
         writer = _remember(_writers, shape, _Writer(flow, command))
+    said: list[Any] = [term[1] for term in match if term[2] is None]
+    said += [act[1] if kind is Set else act[0] for act in actions if (kind := type(act)) is Set or kind in _BARE]
+    for index in writer.wide:
+        said[index] = said[index].to_bytes(_WIDE_BYTES, "big")
     try:
-        packed = writer.pack(
-            xid,
-            bundle,
-            xid,
-            cookie,
-            *[term[1] for term in match if term[2] is None],
-            *[act[1] if kind is Set else act[0] for act in actions if (kind := type(act)) is Set or kind in _BARE],
-        )
+        packed = writer.pack(xid, bundle, xid, cookie, *said)
     except struct.error:  # a number has more bits than the struct has room for
         return messages.bundle_add(bundle, flow, command, xid)
     numbers = int.from_bytes(packed, "big")
@@ -96,7 +94,9 @@ class _Writer:
         self.size = len(message)
         terms, instructions = codec.match_at(message, _MATCH)
         parts = [*terms, *codec.actions_at(message, instructions)]
-        places = [*_OF_MESSAGE, *((at, number.bits) for part, at in parts if (number := _number(part)))]
+        found = [(at, number.bits) for part, at in parts if (number := _number(part))]
+        self.wide = _wide(found)
+        places = [*_OF_MESSAGE, *found]
         self.pack = _struct(self.size, places).pack
         self.fixed = (1 << 8 * self.size) - 1 & ~_mask(self.size, places)
         self.template = int.from_bytes(message, "big") & self.fixed
@@ -112,12 +112,13 @@ class _Reader:
         # Terms come in the switch's order, which is not ours.
         parts: list[tuple[int, Term | Action, int]] = [(flow.match.index(term), term, at) for term, at in terms]
         parts += [(index, act, at) for index, (act, at) in enumerate(actions, len(terms))]
-        numbers = [(index, at, n) for index, part, at in parts if (n := _number(part)) and n.bits <= LONGEST_BITS]
+        numbers = [(index, at, n) for index, part, at in parts if (n := _number(part))]
         places = [_DESC_COOKIE, *((at, number.bits) for _, at, number in numbers)]
         free = (1 << 8 * (instructions - counters)) - 1 << 8 * (len(entry) - instructions)
         self.fixed = (1 << 8 * len(entry)) - 1 & ~free & ~_mask(len(entry), places)
         self.template = int.from_bytes(entry, "big") & self.fixed
         self._unpack = _struct(len(entry), places).unpack
+        self._wide = _wide((at, number.bits) for _, at, number in numbers)
         self._numbers = [(index, number.make, (1 << number.bits) - 1) for index, _, number in numbers]
         self._parts: list[Any] = [*flow.match, *flow.actions]
         self._terms = len(flow.match)
@@ -125,6 +126,8 @@ class _Reader:
 
     def read(self, entry: bytes) -> Flow:
         cookie, *numbers = self._unpack(entry)
+        for index in self._wide:
+            numbers[index] = int.from_bytes(numbers[index], "big")
         parts = self._parts.copy()
         for (index, make, mask), number in zip(self._numbers, numbers, strict=True):
             parts[index] = make(number & mask)
@@ -159,6 +162,11 @@ def _struct(size: int, places: Iterable[Place]) -> struct.Struct:
         layout += f"{end - struct.calcsize(f'!{code}') - at}x{code}"
         at = end
     return struct.Struct(f"{layout}{size - at}x")
+
+
+def _wide(numbers: Iterable[Place]) -> tuple[int, ...]:
+    """Which of these a struct has as bytes."""
+    return tuple(index for index, (_, bits) in enumerate(numbers) if bits == _WIDE_BITS)
 
 
 def _mask(size: int, places: Iterable[Place]) -> int:
