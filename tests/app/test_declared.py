@@ -1,6 +1,6 @@
 """Networks of Docker's beside those of the policy: joined by their vlan, and refused in words where they clash."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
 
@@ -11,7 +11,8 @@ from app.wire import NetworkReport
 POLICY = Policy.model_validate(
     {
         "networks": {
-            "blue": {"vlan": 10, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"},
+            "blue": {"vlan": 10, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"}
+            | {"subnet6": "fd00:42::/64", "gateway6": "fd00:42::1"},
             "green": {"vlan": 20, "vni": 4020},
         }
     }
@@ -30,9 +31,10 @@ def test_one_network_on_two_hosts_is_one_and_has_dockers_name() -> None:
 
 
 def test_what_the_policy_leaves_out_is_filled_in() -> None:
-    networks = declared(POLICY, [report(20, gateway="10.9.0.1", name="other")])
+    networks = declared(POLICY, [report(20, gateway="10.9.0.1", name="other", subnet6="fd00:9::/64")])
 
     assert networks["green"].subnet == IPv4Network("10.9.0.0/24")
+    assert networks["green"].subnet6 == IPv6Network("fd00:9::/64")
     assert networks["green"].segment == 4020
     assert networks["blue"] == POLICY["blue"]
 
@@ -52,6 +54,8 @@ def test_a_name_that_cannot_be_is_not_taken(name: str | None) -> None:
         (report(10, "172.15.42.0/24", "172.15.42.2"), "has the gateway 172.15.42.1, not 172.15.42.2"),
         (report(30, vni=4020), "green .VLAN 20. has the vni 4020"),
         (report(30, "172.15.0.0/16", "172.15.0.1"), "overlaps 172.15.0.0/16"),
+        (report(10, "172.15.42.0/24", subnet6="fd00:43::/64"), "IPv6 subnet fd00:42::/64, not fd00:43::/64"),
+        (report(30, subnet6="fd00:42::/48", gateway6="fd00:42::1"), "overlaps fd00:42::/48"),
     ],
 )
 def test_what_clashes_is_refused_in_words_and_left_out(asked: NetworkReport, why: str) -> None:

@@ -49,6 +49,12 @@ def test_all_that_a_match_says_must_hold(match: dict[str, str], holds: bool) -> 
             " b: {vlan: 2, subnet: 10.0.0.0/24, gateway: 10.0.0.1}}",
             "both have a gateway and overlap",
         ),
+        ("networks: {a: {vlan: 10, subnet6: 'fd00::/64', gateway6: 'fd01::1'}}", "not inside the subnet"),
+        (
+            "networks: {a: {vlan: 1, subnet6: 'fd00::/16', gateway6: 'fd00::1'},"
+            " b: {vlan: 2, subnet6: 'fd00:42::/64', gateway6: 'fd00:42::1'}}",
+            "both have a gateway and overlap",
+        ),
         ("assign: [{match: {}, vlan: 10}]", "an empty match"),
         ("assign: [{match: {name: }, vlan: 10}]", "an empty match"),
         ("networks: {vlan20: {vlan: 30}}", "what another VLAN is called"),

@@ -20,6 +20,7 @@ POLICY = Policy.model_validate(
         "networks": {
             "blue": {"vlan": 10, "subnet": "172.15.42.0/24", "gateway": "172.15.42.1"},
             "twin": {"vlan": 11, "subnet": "172.15.42.0/24"},
+            "dual": {"vlan": 12, "subnet": "172.15.42.0/24", "subnet6": "fd00:42::/64", "gateway6": "fd00:42::1"},
             "green": {"vlan": 20, "subnet": "10.0.0.0/24", "vni": 4020},
         }
     }
@@ -68,8 +69,8 @@ def registry(store: SqliteStore) -> Registry:
     return registry
 
 
-def ask(registry: Registry, address: str, vlan: int | None = 10) -> str:
-    wanted = Ask(container="new", interface="eth0", name="new", address=address, vlan=vlan)
+def ask(registry: Registry, address: str, vlan: int | None = 10, address6: str | None = None) -> str:
+    wanted = Ask(container="new", interface="eth0", name="new", address=address, address6=address6, vlan=vlan)
     return str(registry.admit("h1", wanted).address)
 
 
@@ -121,6 +122,39 @@ def test_an_address_that_cannot_be_is_refused_before_anything_is_touched(
         ask(registry, address, vlan)
 
     assert alike(registry.snapshot(), before)
+
+
+@pytest.mark.parametrize(
+    ("address6", "vlan", "why"),
+    [
+        ("fd00:42::100", 12, "the address fd00:42::100 in the network dual"),
+        ("fd00:42::1", 12, "is the gateway"),
+        ("fd00:42::", 12, "network or broadcast"),
+        ("fd00:43::1/64", 12, "has the subnet fd00:42::/64"),
+        ("fd00:42::7/48", 12, "has the subnet fd00:42::/64"),
+        ("fd00:42::7", 10, "has no prefix"),
+        ("fe80::7/64", 12, "link-local"),
+        ("fd00:42::7%eth0", 12, "link-local"),
+        ("172.15.42.7/24", 12, "not an IPv6 address"),
+    ],
+)
+def test_an_ipv6_address_that_cannot_be_is_refused(registry: Registry, address6: str, vlan: int, why: str) -> None:
+    registry.endpoint_up(key(100, "h2"), report(100, 12, address6="fd00:42::100/64"))
+
+    with pytest.raises(RefusedError, match=why):
+        ask(registry, "172.15.42.7/24", vlan, address6)
+
+
+def test_both_addresses_get_what_their_network_has(registry: Registry) -> None:
+    wanted = Ask(container="c", interface="eth0", name="w", address="172.15.42.9", address6="fd00:42::9", vlan=12)
+    got = registry.admit("h1", wanted)
+
+    assert (str(got.address), str(got.address6)) == ("172.15.42.9/24", "fd00:42::9/64")
+    assert (got.gateway, str(got.gateway6)) == (None, "fd00:42::1")
+    registry.endpoint_up(key(9), report(9, 12, address6="fd00:42::9/64"))
+    end = registry.snapshot().endpoints[key(9)]
+    assert str(end.address6) == "fd00:42::9/64"
+    assert str(registry.snapshot().networks[12].subnet6) == "fd00:42::/64"
 
 
 def test_what_is_admitted_gets_prefix_gateway_and_mtu(registry: Registry) -> None:

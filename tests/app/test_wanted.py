@@ -1,7 +1,7 @@
 """What is wanted of a helper, and the book of what it has done."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ from app.helpers import Line, Lines
 from app.wanted import Book, changes, concerned, lowered, shaper_key, wants
 from app.wire import Done, GatewayWant, MtuWant, NamesWant, ShaperWant, TunnelsWant
 from flows.model import EndpointKey, Intent, Network, Role
-from tests.flows.intents import endpoint, intent, intents
+from tests.flows.intents import dual, endpoint, intent, intents
 
 WEB = endpoint("h1", 1, 10, up_kbps=1000)
 PLAIN = intent(WEB, endpoint("h2", 2, 10), names=("h1", "h2"))
@@ -38,6 +38,21 @@ def test_a_gateway_is_wanted_where_a_member_is_and_taken_back_where_none_is() ->
     leftover = endpoint("h1", 9, 10, role=Role.GATEWAY, key=EndpointKey("h1", "gateway:10", "gw10"))
     alone = replace(intent(leftover, names=("h1", "h2")), networks={10: BLUE})
     assert wants(alone, "h1", 1450)["gateway/10"] == GatewayWant(vlan=10, present=False)
+
+
+def test_a_gateway_has_both_addresses_and_names_lead_to_both() -> None:
+    net = replace(BLUE, subnet6=IPv6Network("fd00:42::/64"), gateway6=IPv6Address("fd00:42::ff"))
+    both = replace(intent(dual("h1", 1, 10), endpoint("h2", 2, 10), names=("h1", "h2")), networks={10: net})
+
+    gateway, names = (wants(both, "h1", 1450)[key] for key in ("gateway/10", "names/10"))
+
+    assert isinstance(gateway, GatewayWant)
+    assert (str(gateway.address6), gateway.subnet6) == ("fd00:42::ff/64", net.subnet6)
+    assert isinstance(names, NamesWant)
+    assert {name: [str(each) for each in has] for name, has in names.names.items()} == {
+        "c1": ["172.15.42.1", "fd00:42::1"],
+        "c2": ["172.15.42.2"],
+    }
 
 
 def test_names_are_wanted_where_the_gateway_is_and_nobody_waits_for_them() -> None:

@@ -17,6 +17,7 @@ from scripts.helper.plugin.said import CreateEndpoint, CreateNetwork, Nothing, O
 from scripts.helper.problem import AwayError, RefusedError
 
 EMPTY: dict[str, Any] = {}
+LEAST_MTU6 = 1280  # bytes (RFC 8200, 5): a device with less has no IPv6 addresses
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,9 @@ class NetworkDriver:
         if asked.ipv6 and len(asked.ipv6) != 1:
             raise RefusedError(422, "subnet", "a containet network has one IPv6 subnet at most")
         (ipam,), ipam6 = asked.ipv4, next(iter(asked.ipv6 or ()), None)
-        routed = options.gateway(said) and not asked.internal
+        routed, mtu = options.gateway(said) and not asked.internal, options.mtu(said)
+        if ipam6 and mtu and mtu < LEAST_MTU6:
+            raise RefusedError(422, "option", f"mtu={mtu}: IPv6 needs {LEAST_MTU6} or more")
         return NetworkRecord(
             vlan=vlan,
             vni=options.vni(said),
@@ -166,7 +169,7 @@ class NetworkDriver:
             gateway=ipam.gateway.ip if routed and ipam.gateway else None,
             subnet6=ipam6.pool if ipam6 else None,
             gateway6=ipam6.gateway.ip if routed and ipam6 and ipam6.gateway else None,
-            mtu=options.mtu(said),
+            mtu=mtu,
             up_kbps=options.kbps(said, "up"),
             down_kbps=options.kbps(said, "down"),
         )

@@ -188,6 +188,8 @@ def test_bytes_that_are_no_text(refused: Refused) -> None:
         ("networks:\n  b: {vlan: 2, subnet: 10.0.0.9/24}", 2, "networks.b.subnet", "did you mean 10.0.0.0/24?"),
         ("networks:\n  b: {vlan: 2, subnet: home}", 2, "networks.b.subnet", "such as 172.15.42.0/24"),
         ("networks:\n  b: {vlan: 2, gateway: 300.0.0.1}", 2, "networks.b.gateway", "such as 172.15.42.1"),
+        ("networks:\n  b: {vlan: 2, subnet6: 'fd00::1/64'}", 2, "networks.b.subnet6", "did you mean fd00::/64?"),
+        ("networks:\n  b: {vlan: 2, subnet6: 10.0.0.0/24}", 2, "networks.b.subnet6", "such as fd00:42::/64"),
         ("networks:\n  b: {vlan: 2, gateway: 10.0.0.1}", 2, "networks.b", "is not inside the subnet"),
         ("\nnetworks:\n  a: {vlan: 2}\n  b: {vlan: 2}", 2, "", "a and b both have the vlan 2"),
         ("networks:\n  a: {vlan: 2, mtu: 9000}", 2, "networks.a.mtu", "what is known: vlan, vni, subnet, gateway"),

@@ -168,6 +168,15 @@ def test_an_address_that_docker_may_get_is_for_nobody_else_while_the_controller_
         ("NetworkDriver.CreateNetwork", {"NetworkID": "../../etc"}, "NetworkID"),
         ("NetworkDriver.CreateEndpoint", CREATE, "this network is not known here"),
         ("NetworkDriver.Join", OF, "this network is not known here"),
+        (
+            "NetworkDriver.CreateNetwork",
+            MAKE
+            | {
+                "IPv6Data": [{"Pool": "fd00:42::/64", "Gateway": "fd00:42::1/64"}],
+                "Options": {"com.docker.network.generic": {"vlan": "10", "mtu": "1000"}},
+            },
+            "IPv6 needs 1280 or more",
+        ),
         ("IpamDriver.RequestPool", {"Pool": ""}, "--subnet"),
         ("IpamDriver.RequestPool", {"Pool": "", "V6": True}, "IPv6"),
         ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "10.9.0.0/28"}, "--ip-range"),
