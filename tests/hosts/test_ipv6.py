@@ -11,6 +11,7 @@ from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, start_box
 from tests.hosts.people import connect, containet, endpoints, flows, in_network_of, meters, soon
 from tests.hosts.test_docker_network import MAKE, SUBNET, docker, inspected, refused, remembered, run, up
+from tests.hosts.test_names import asks
 from tests.hosts.test_ports import serve
 
 SUBNET6 = "fd00:42::/64"
@@ -89,6 +90,37 @@ def test_a_dual_stack_network_on_two_hosts(blue: Lab) -> None:
     assert listed["web1:eth0"]["address6"] == "fd00:42::100/64"
     assert "fd00:42::100/64" in containet(web1.host, "endpoints")
     assert "fd00:42::/64" in containet(web1.host, "networks")
+
+
+def test_a_name_leads_to_the_address_on_another_host(blue: Lab) -> None:
+    web1, _ = run(blue["h1"], "web1"), run(blue["h2"], "web2", "--ip6", "fd00:42::100")
+    up(blue, "web1", "web2")
+
+    soon(lambda: "Address: fd00:42::100\n" in asks(web1, "web2", "aaaa"), "web2 is found")
+
+
+def test_docker_may_give_the_addresses_itself_but_not_what_another_host_has(lab: Lab) -> None:
+    words = ("network", "create", "-d", "containet", "--ipv6", "--subnet", SUBNET, "--subnet", SUBNET6, "-o", "vlan=10")
+    for name in ("h1", "h2"):
+        docker(lab[name], *words, "blue")
+    run(lab["h1"], "web1", "--ip", "172.15.42.5", "--ip6", "fd00:42::5")
+    up(lab, "web1")
+
+    taken = ("run", "--network", "blue", "--ip", "172.15.42.6", "--ip6", "fd00:42::5", "lab", "true")
+    assert "the address fd00:42::5 in the network blue" in refused(lab["h2"], *taken)
+
+
+def test_all_of_it_is_there_again_when_open_vswitch_and_the_helper_are(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1", "--ip6", "fd00:42::7"), run(blue["h2"], "web2")
+    up(blue, "web1", "web2")
+
+    for role in ("helper", "ovs-vswitchd"):
+        blue["h1"].kill(role)
+    for role in ("ovs-vswitchd", "helper"):
+        blue.start("h1", role)
+
+    soon(lambda: reaches6(web1, "fd00:42::1"), "its gateway")
+    soon(lambda: reaches6(web2, "fd00:42::7"), "who is far")
 
 
 def test_a_solicitation_is_answered_in_the_switch(blue: Lab) -> None:

@@ -46,9 +46,9 @@ def run(host: Machine, name: str, network: str, address: str, *options: str) -> 
     return Box(host, name)
 
 
-def asks(box: Box, name: str) -> str:
+def asks(box: Box, name: str, kind: str = "a") -> str:
     """What a program in the container is told."""
-    return box.host.exec("docker", "exec", box.name, "nslookup", "-type=a", name, check=False).stdout
+    return box.host.exec("docker", "exec", box.name, "nslookup", f"-type={kind}", name, check=False).stdout
 
 
 def finds(box: Box, name: str, address: str) -> None:
