@@ -45,10 +45,23 @@ def routed(containers: Callable[[str], Container]) -> Iterator[dict[str, Contain
         plumb.unplug(f"nat-{name}")
 
 
+@pytest.fixture(params=["none", "drops"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An engine with no ip6tables of its own, or what one that has them does: it drops what it does not know."""
+    if request.param == "drops":
+        for rule in ("-N DOCKER-USER", "-A DOCKER-USER -j RETURN", "-P FORWARD DROP", "-I FORWARD -j DOCKER-USER"):
+            run("ip6tables", *rule.split())
+    yield
+    if request.param == "drops":
+        for rule in ("-P FORWARD ACCEPT", "-F FORWARD", "-F DOCKER-USER", "-X DOCKER-USER"):
+            run("ip6tables", *rule.split())
+
+
 def reaches(container: Container, subnet: IPv6Network) -> bool:
     return " 0% packet loss" in container.run("ping", "-6", "-c1", "-W1", str(subnet[2]), check=False)
 
 
+@pytest.mark.usefixtures("engine")
 def test_subnet_reaches_the_outside_and_networks_stay_apart(routed: dict[str, Container]) -> None:
     blue = routed["blue"]
     assert "fd00:42::2/64" in blue.run("ip", "-6", "addr", "show", "eth0", "-tentative"), "usable at once"
