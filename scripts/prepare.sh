@@ -12,7 +12,9 @@ prepare() {
     fi
     if [[ $(cat .venv/wanted 2>/dev/null) != "$wanted" ]]; then
         say "installing Containet and what its tests need into .venv"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[test]'
+        # compat: a line in a .pth file instead of a finder, which every start of a command would import
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+            --config-settings editable_mode=compat -e '.[test]'
         echo "$wanted" >.venv/wanted
     fi
     export PATH=$PWD/.venv/bin:$PATH
