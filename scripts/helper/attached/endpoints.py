@@ -21,7 +21,7 @@ from flows.model import Mac
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
-from scripts.helper.ovs.vswitch import PortState, Vswitch
+from scripts.helper.ovs.vswitch import PortState, Vswitch, VswitchError
 
 VETH = "ct"  # what our host ends are called, before eight random digits
 
@@ -88,8 +88,20 @@ class Endpoints:
         host_end = new_host_end()
         if record.behind:
             record = record.model_copy(update={"veth": host_end})
-        said = (ENDPOINT + str(key), record.text())
+        rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
+        apart = record.behind is not None or rates != Rates()  # no packet goes where its rate is not held yet
         with ExitStack() as undo:
+
+            def give_port() -> None:
+                said = (ENDPOINT + str(key), record.text())
+                if record.behind:
+                    plumb.bridge_port(record.behind, host_end)
+                    self._vswitch.write_record(*said)
+                    return
+                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
+                self._ports[key] = PortState(host_end, ofport, endpoint=str(key))
+                undo.callback(self._take_port, key, said[0] if new else None)
+
             plumb.plug(
                 netns,
                 host_end,
@@ -100,17 +112,13 @@ class Endpoints:
                 gateway=record.route,
                 address6=record.address6,
                 gateway6=record.route6,
+                meanwhile=(lambda: None) if apart else give_port,
             )
-            undo.callback(plumb.unplug, host_end)
-            rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
-            if rates != Rates():
-                shaper.shape(netns, key.interface, host_end, **rates.model_dump())
-            if record.behind:
-                plumb.bridge_port(record.behind, host_end)
-                self._vswitch.write_record(*said)
-            else:
-                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
-                self._ports[key] = PortState(host_end, ofport, endpoint=str(key))
+            if apart:
+                undo.callback(plumb.unplug, host_end)
+                if rates != Rates():
+                    shaper.shape(netns, key.interface, host_end, **rates.model_dump())
+                give_port()
             undo.pop_all()
         self._netns[key] = netns
 
@@ -132,6 +140,10 @@ class Endpoints:
             del self._ports[key]
         if record and record.veth:
             plumb.unplug(record.veth)
+
+    def _take_port(self, key: Key, record: str | None) -> None:
+        with suppress(VswitchError):  # what went wrong before is what counts
+            self._vswitch.delete_port(self._ports.pop(key).name, record)
 
     def remove(self, port: PortState) -> None:
         """Take a port and its device away."""

@@ -38,8 +38,11 @@ def opened(netns: str) -> Iterator[int]:
         os.close(fd)
 
 
-def inside(fd: int, work: Callable[[IPRoute], T]) -> T:
-    """Call `work` in that namespace with a netlink socket of it; return, or raise, what it did."""
+def inside(fd: int, work: Callable[[IPRoute], T], meanwhile: Callable[[], object] = lambda: None) -> T:
+    """Call `work` in that namespace with a netlink socket of it; return, or raise, what it did.
+
+    `meanwhile` is called here at the same time; what it raises is raised once the work is over.
+    """
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -53,7 +56,10 @@ def inside(fd: int, work: Callable[[IPRoute], T]) -> T:
 
     thread = threading.Thread(target=visit, name="netns", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        meanwhile()
+    finally:
+        thread.join()
     for error in errors:
         raise error
     return results[0]

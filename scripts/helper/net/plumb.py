@@ -5,7 +5,7 @@ Each function does the whole or nothing: what it began is undone when it fails. 
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from itertools import count
@@ -52,10 +52,13 @@ def plug(
     gateway: IPv4Address | None,
     address6: IPv6Interface | None = None,
     gateway6: IPv6Address | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """Give the namespace an interface, up and with its addresses, whose other end is the device `host_end` here.
 
-    The peer is made straight in the namespace under its final name. `mtu` in bytes.
+    The peer is made straight in the namespace under its final name. `mtu` in bytes. `meanwhile` is called once the host
+    end is up, while the other one is set up; if it fails, all does, and if that one fails, its doing is the caller's to
+    undo.
     """
 
     def settle(ipr: IPRoute) -> None:
@@ -93,7 +96,7 @@ def plug(
         undo.callback(unplug, host_end)
         with in_words(f"Setting up the interface “{interface}” in “{netns}” failed"):
             links.up_for_the_bridge_only(ipr, host_end)
-            inside(fd, settle)
+            inside(fd, settle, meanwhile)
         undo.pop_all()
 
 
