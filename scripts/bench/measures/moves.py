@@ -38,12 +38,7 @@ def run(notebook: Notebook) -> None:
     with standing("containet", "ovs-docker", "ovn", "raw") as peers:
         pairs = [attached(peer) for peer in peers]
         for count in CACHED[: 2 if notebook.quick else None]:
-            case = f"{count:,} more cached flows" if count else ""
-            with ExitStack() as undo:
-                for pair in pairs:
-                    for filler in pair.fillers:
-                        undo.enter_context(filled(filler, count))
-                blocks(notebook, pairs, case)
+            blocks(notebook, pairs, f"{count:,} more cached flows" if count else "", count)
         more = notebook.crowd(MORE)
         for pair in pairs:
             notebook.say(f"{more:,} more endpoints for {pair.peer.name}")
@@ -60,22 +55,27 @@ def attached(peer: Peer) -> Pair:
 
 
 @contextmanager
-def filled(box: Box, count: int) -> Iterator[None]:
-    """So many flows cached in the switch of that host, besides those of what passes."""
+def filled(pair: Pair, count: int) -> Iterator[None]:
+    """So many flows cached in the switches of these hosts, besides those of what passes."""
     with ExitStack() as undo:
         if count:
-            undo.enter_context(crowd(box, count))
+            for filler in pair.fillers:
+                undo.enter_context(crowd(filler, count))
         yield
 
 
-def blocks(notebook: Notebook, pairs: list[Pair], case: str) -> None:
-    """Moves in blocks, one peer after the other, until each had its number of them."""
-    for pair in pairs:
-        idle(notebook, pair, case)
-    for _ in notebook.each(TIMES // BLOCK, f"moving, {case}" if case else "moving"):
+def blocks(notebook: Notebook, pairs: list[Pair], case: str, cached: int = 0) -> None:
+    """Moves in blocks, one peer after the other, until each had its number of them.
+
+    Only whose turn it is has something cached: the peers share the machine's processors.
+    """
+    for number in notebook.each(TIMES // BLOCK, f"moving, {case}" if case else "moving"):
         for pair in pairs:
-            both_ends(notebook, pair, case)
-            one_end(notebook, pair, case)
+            with filled(pair, cached):
+                if number == 0:
+                    idle(notebook, pair, case)
+                both_ends(notebook, pair, case)
+                one_end(notebook, pair, case)
 
 
 def idle(notebook: Notebook, pair: Pair, case: str) -> None:
