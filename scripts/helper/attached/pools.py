@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
-from app.wire import Address, Interface, Lease, LeaseAsk, Subnet
+from app.wire import Address, Interface, Lease, LeaseAsk, Pool, Subnet
 from flows.model import reserved
 from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
 from scripts.helper.ovs.vswitch import Vswitch
@@ -46,6 +46,7 @@ class Pools:
         self._controller: Lessor = _Nobody()
         self._lock, self._line = threading.RLock(), threading.RLock()
         self._asking: set[str] = set()
+        self._said: tuple[Lease, ...] = ()  # all that this host had, as it was said last
         self._clashing: set[Subnet] = set()
         self._made: dict[tuple[str, Address | None], float] = {}  # pools and addresses given -> when (monotonic)
 
@@ -143,16 +144,22 @@ class Pools:
     def leases(self) -> tuple[Lease, ...]:
         """All that this host has, and keeps."""
         with self._line:
-            return tuple(
+            self._said = tuple(
                 Lease(vlan=record.vlan, subnet=record.subnet, block=block)
                 for record in self.records().values()
                 for block in record.blocks
             )
+            return self._said
 
     def note_clashes(self, leases: Iterable[Lease]) -> None:
-        """The controller has heard all that this host has. Another one has these too: nothing more is given of them."""
+        """The controller has heard all that this host has. Another one has these too: nothing more is given of them.
+
+        So what it has not heard of is given back; but not what is left only since.
+        """
+        said = {(lease.of, lease.block) for lease in self._said}
         for name, record in self.records().items():
-            self._left(name, record.leaving)
+            of = Pool(record.vlan, record.subnet)
+            self._left(name, [block for block in record.leaving if (of, block) not in said])
         with self._lock:
             self._clashing = {lease.block for lease in leases}
         for block in self._clashing:

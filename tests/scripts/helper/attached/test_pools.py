@@ -1,0 +1,62 @@
+"""Pools on a real bridge, with a lessor of the test's own: what is leased is given back, whenever it is left."""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from app.wire import Lease, LeaseAsk
+from scripts.helper.attached.pools import Pools
+from scripts.helper.ovs.record import POOL
+from scripts.helper.ovs.vswitch import Vswitch
+from scripts.helper.problem import AwayError
+from tests.scripts.helper.conftest import until
+
+SUBNET, ALONE = IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.7")
+
+
+class Lessor:
+    """Gives what is asked for, or the highest four."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.released: list[IPv4Network] = []
+
+    def lease(self, ask: LeaseAsk) -> Lease:
+        return ask.lease(IPv4Network(ask.address) if ask.address else IPv4Network("10.9.0.252/30"))
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        if self.away:
+            raise AwayError("it is away")
+        self.released += [lease.block for lease in leases]
+
+
+@pytest.fixture
+def lessor() -> Lessor:
+    return Lessor()
+
+
+@pytest.fixture
+def pools(vswitch: Vswitch, lessor: Lessor) -> Iterator[Pools]:
+    made = Pools(vswitch)
+    made.lease_from(lessor)
+    yield made
+    for name in made.records():
+        vswitch.remove_record(POOL + name)
+
+
+def test_what_is_left_after_it_was_said_is_given_back(pools: Pools, lessor: Lessor) -> None:
+    name = pools.request(SUBNET, None)
+    pools.give(name, ALONE)
+    said = pools.leases()
+    lessor.away = True
+    pools.take_back(name, ALONE)
+    until(lambda: pools.records()[name].leaving == (IPv4Network(ALONE),))
+
+    pools.note_clashes(())  # the controller's answer to what was said before
+    lessor.away = False
+    pools.return_leaving()
+
+    assert IPv4Network(ALONE) in {lease.block for lease in said}
+    until(lambda: lessor.released == [IPv4Network(ALONE)])
+    until(lambda: pools.records()[name].leaving == ())
