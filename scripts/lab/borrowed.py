@@ -74,14 +74,14 @@ def branch(name: str) -> str:
 
 
 def thaw(name: str) -> None:
-    """Let what is paused in that lab go on: while it is frozen by version 1 it does not even end by SIGKILL."""
+    """Let what is paused in that lab (or NAME/HOST) go on: frozen by version 1 it does not even end by SIGKILL."""
     for hierarchy in _hierarchies():
         for state in (hierarchy / branch(name)).rglob("freezer.state"):
             state.write_text("THAWED")
 
 
 def prune(name: str, seconds: float = 10) -> None:
-    """Remove the lab's cgroups in every hierarchy, once their last process is gone; LabError if one stays."""
+    """Remove that lab's (or NAME/HOST) cgroups everywhere, once their last process is gone; LabError if one stays."""
     deadline = time.monotonic() + seconds
     for hierarchy in _hierarchies():
         top = hierarchy / branch(name)

@@ -91,6 +91,20 @@ class Lab:
         """A request to the controller's REST: status and JSON."""
         return ours.ask(self.plan, resource, method, body)
 
+    def replace(self, name: str) -> None:
+        """The host is destroyed, and another one made in its place, of the same name and with nothing on it."""
+        host, branch = self[name], f"{self.plan.name}/{name}"
+        borrowed.thaw(branch)
+        host.kill("keeper")
+        borrowed.prune(branch)
+        shutil.rmtree(host.directory)
+        host.boot("host")
+        underlay.wire_again(self[UNDERLAY].pid, name, host.pid)
+        self._name_everyone(host)
+        self._switching(host)
+        self._docker(host)
+        self.serve()
+
     # -- up
 
     def make(self, say: Say) -> None:

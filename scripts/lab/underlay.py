@@ -42,29 +42,24 @@ def _leave_to_switch(pid: int) -> None:
 def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
     """Join all machines; `keepers` are the pids that hold their namespaces."""
     switch = keepers[UNDERLAY]
-    feet = (OUTSIDE, *plan.host_names)
     size = plan.subnet.prefixlen
     ip(
         None,
         [
             f"link add {plan.interface} mtu {UNDERLAY_MTU} type veth peer name {CONTROLLER} netns {switch}",
-            *(
-                f"link add {foot} netns {switch} mtu {UNDERLAY_MTU} type veth peer name {NIC} netns {keepers[foot]}"
-                for foot in feet
-            ),
             f"address add {plan.address(CONTROLLER)}/{size} dev {plan.interface}",
             f"link set {plan.interface} up",
         ],
     )
-    ports = (CONTROLLER, *feet)
     ip(
         switch,
         [
             f"link add {UNDERLAY} type bridge forward_delay 0 mcast_snooping 0",
-            *(f"link set {port} master {UNDERLAY} up" for port in ports),
+            f"link set {CONTROLLER} master {UNDERLAY} up",
             f"link set {UNDERLAY} up",
         ],
     )
+    _join(switch, {foot: keepers[foot] for foot in (OUTSIDE, *plan.host_names)})
     ip(
         keepers[OUTSIDE],
         [
@@ -75,10 +70,29 @@ def wire(plan: Plan, keepers: Mapping[str, int]) -> None:
         ],
     )
     for host in plan.host_names:
-        _leave_to_switch(keepers[host])
-        ip(keepers[host], ["link set lo up", f"link set {NIC} addrgenmode none up"])
+        _prepare(keepers[host])
     checksums_in_software(None, plan.interface)
     checksums_in_software(keepers[OUTSIDE], NIC)
+
+
+def wire_again(switch: int, host: str, keeper: int) -> None:
+    """Join a host that was made anew; `switch` and `keeper` are the pids of the underlay's keeper and of its own."""
+    # The kernel takes the old one's namespace apart a moment after its last process has gone.
+    command([*_within(switch), "ip", "link", "delete", host], check=False)
+    _join(switch, {host: keeper})
+    _prepare(keeper)
+
+
+def _join(switch: int, keepers: Mapping[str, int]) -> None:
+    for foot, keeper in keepers.items():
+        pair = f"link add {foot} netns {switch} mtu {UNDERLAY_MTU} type veth peer name {NIC} netns {keeper}"
+        ip(None, [pair])
+    ip(switch, [f"link set {foot} master {UNDERLAY} up" for foot in keepers])
+
+
+def _prepare(keeper: int) -> None:
+    _leave_to_switch(keeper)
+    ip(keeper, ["link set lo up", f"link set {NIC} addrgenmode none up"])
 
 
 def greet(plan: Plan, host: Machine) -> None:
