@@ -8,14 +8,16 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 usage() {
     cat <<END
-Usage: scripts/test.sh [lint] [unit] [system] [hosts]
+Usage: scripts/test.sh [lint] [unit] [system] [hosts] [soak]
 
-Runs what is named, or all of it. Root is needed: tests make network namespaces, switches and containers.
+Runs what is named, or all of it but the soak. Root is needed: tests make network namespaces, switches and containers.
 
   lint     style, types, import borders and shell scripts
   unit     everything that needs no switch of its own, properties and golden listings among it
   system   a real Open vSwitch without packets
   hosts    several hosts with real Docker on this machine
+  soak     500 random steps through the lives of containers; among the hosts' tests are 100.
+           SOAK_SEED and SOAK_STEPS say others: a walk that failed says which seed was its
 END
 }
 
@@ -59,10 +61,13 @@ lint() {
 unit() { tests unit tests --ignore=tests/system --ignore=tests/hosts; }
 system() { tests system tests/system; }
 hosts() { tests hosts tests/hosts; }
+soak() {
+    SOAK_SEED=${SOAK_SEED:-$RANDOM} SOAK_STEPS=${SOAK_STEPS:-500} tests soak tests/hosts/lives/test_soak.py
+}
 
 for part; do
     case $part in
-        lint | unit | system | hosts) ;;
+        lint | unit | system | hosts | soak) ;;
         --help | -h)
             usage
             exit

@@ -185,7 +185,7 @@ class Pools:
         self._check(record, address)
         if address == record.gateway:
             raise RefusedError(409, "address", f"{address} is the gateway of {record.subnet}: choose another one.")
-        if not any(address in block for block in record.blocks):
+        if not (any(address in block for block in record.blocks) or self._keep_leaving(name, ip_network(address))):
             self._ask(name, address)
         with self._lock:
             record = self._known(name)
@@ -193,6 +193,16 @@ class Pools:
                 raise RefusedError(409, "address-in-use", f"{address} is in use on this host: choose another one.")
             self._write(name, record.model_copy(update={"used": (*record.used, address)}))
         return address
+
+    def _keep_leaving(self, name: str, alone: Subnet) -> bool:
+        """It was to be given back, and is not yet: it is kept. So who restarts needs no controller."""
+        with self._line, self._lock:
+            record = self._known(name)
+            if alone not in record.leaving:
+                return False
+            leaving = tuple(block for block in record.leaving if block != alone)
+            self._write(name, record.model_copy(update={"leaving": leaving, "blocks": (*record.blocks, alone)}))
+            return True
 
     def _ask(self, name: str, address: Address | None) -> None:
         with self._line:

@@ -84,8 +84,9 @@ def make_anew(world: World, rng: Random) -> Step | None:
 
 
 def without_controller(world: World, rng: Random) -> Step | None:
-    inner = rng.choice((*DURING, networks.connect, networks.disconnect))(world, rng)
-    if inner is None or "--ip" in inner.words:
+    kind = rng.choice((*DURING, networks.connect, networks.disconnect))
+    inner = kind(world, rng)
+    if inner is None or (kind in (containers.start, containers.restart) and _needs_lease(world, inner)):
         return None
 
     def do(lab: Lab) -> None:
@@ -114,6 +115,12 @@ def without_helper(world: World, rng: Random) -> Step | None:
             asked.result()
 
     return Step(f"{inner.words} (while the helper is away)", do, inner.after)
+
+
+def _needs_lease(world: World, starting: Step) -> bool:
+    """Whether it is stopped, and has an address of its own, which is then leased to nobody."""
+    life = world.lives[starting.words.split()[-1]]
+    return not life.lives and any(joined.address for joined in life.joined)
 
 
 def _again(lab: Lab, machine: str, role: str) -> None:

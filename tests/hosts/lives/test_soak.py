@@ -1,8 +1,8 @@
 """Every life of a container: random steps from a seed, and after each of them all views of the lab agree.
 
-    SOAK_SEED=7 SOAK_STEPS=500 pytest tests/hosts/lives/test_soak.py
+    SOAK_SEED=7 scripts/test.sh soak     500 steps; as a test like others, 100, always the same ones
 
-The walk is a function of the seed. What was done is shown when a view differs, in words that can be typed.
+The walk is a function of the seed alone. When views differ, all that was done is shown, as it is typed.
 """
 
 import os

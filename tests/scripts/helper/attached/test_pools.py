@@ -23,6 +23,8 @@ class Lessor:
         self.released: list[IPv4Network] = []
 
     def lease(self, ask: LeaseAsk) -> Lease:
+        if self.away:
+            raise AwayError("it is away")
         return ask.lease(IPv4Network(ask.address) if ask.address else IPv4Network("10.9.0.252/30"))
 
     def release(self, leases: Sequence[Lease]) -> None:
@@ -60,3 +62,17 @@ def test_what_is_left_after_it_was_said_is_given_back(pools: Pools, lessor: Less
     assert IPv4Network(ALONE) in {lease.block for lease in said}
     until(lambda: lessor.released == [IPv4Network(ALONE)])
     until(lambda: pools.records()[name].leaving == ())
+
+
+def test_who_restarts_while_the_controller_is_away_has_his_address_again(pools: Pools, lessor: Lessor) -> None:
+    name = pools.request(SUBNET, None)
+    pools.give(name, ALONE)
+    lessor.away = True
+
+    pools.take_back(name, ALONE)
+    assert pools.give(name, ALONE).ip == ALONE
+
+    lessor.away = False
+    pools.return_leaving()
+    assert IPv4Network(ALONE) in pools.records()[name].blocks
+    assert lessor.released == []
