@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from app.wire import Lease, LeaseAsk
+from app.wire import Lease, LeaseAsk, Subnet
 from scripts.helper.attached.pools import Pools
 from scripts.helper.ovs.record import POOL
 from scripts.helper.ovs.vswitch import Vswitch
@@ -20,7 +20,7 @@ class Lessor:
 
     def __init__(self) -> None:
         self.away = False
-        self.released: list[IPv4Network] = []
+        self.released: list[Subnet] = []
 
     def lease(self, ask: LeaseAsk) -> Lease:
         if self.away:
