@@ -23,19 +23,15 @@ END
 
 say() { echo "test.sh: $*"; }
 
-passed=0 failed=0 wrong=()
+# So many passed and failed of this.
+note() { echo "$*" >>"$reports/counts"; }
 
 # One thing that passes or fails as a whole.
 check() {
     local what=$1
     shift
     say "$what"
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        wrong+=("$what")
-    fi
+    if "$@"; then note 1 0 "$what"; else note 0 1 "$what"; fi
 }
 
 # Tests of pytest, counted one by one. A run that breaks off, or finds nothing, is a failure too.
@@ -45,9 +41,8 @@ tests() {
     say "$what tests"
     pytest -q -p no:cacheprovider --junit-xml="$reports/$what.xml" "$@" || status=$?
     counted=$(python -m scripts.count "$reports/$what.xml" "$status")
-    passed=$((passed + ${counted% *}))
-    failed=$((failed + ${counted#* }))
-    ((${counted#* } == 0)) || wrong+=("$what tests")
+    # shellcheck disable=SC2086 # two words
+    note $counted "$what tests"
 }
 
 lint() {
@@ -58,11 +53,34 @@ lint() {
     check "shell scripts" shellcheck scripts/*.sh .ci/run
 }
 
-unit() { tests unit tests --ignore=tests/system --ignore=tests/hosts; }
+unit() { tests unit tests --ignore=tests/system --ignore=tests/hosts --ignore=tests/scripts/helper; }
+helper() { tests helper tests/scripts/helper; }
 system() { tests system tests/system; }
 hosts() { tests hosts tests/hosts; }
 soak() {
     SOAK_SEED=${SOAK_SEED:-$RANDOM} SOAK_STEPS=${SOAK_STEPS:-500} tests soak tests/hosts/lives/test_soak.py
+}
+
+# Parts that take nothing from each other, one for each processor at a time; each is heard when it has ended.
+beside() {
+    local part
+    set -m # a group of its own for each, so that all of it ends with this script
+    for part; do
+        while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+        {
+            "$part" >"$reports/$part.said" 2>&1 || true
+            flock "$reports" cat "$reports/$part.said"
+        } &
+    done
+    wait
+    set +m
+}
+
+clean() {
+    local job
+    for job in $(jobs -pr); do kill -INT -- "-$job" || true; done
+    wait
+    rm -rf "$reports"
 }
 
 for part; do
@@ -87,10 +105,20 @@ done
 exec </dev/null
 prepare --test-packages
 reports=$(mktemp -d)
-trap 'rm -rf "$reports"' EXIT
+touch "$reports/counts"
+trap clean EXIT
+side=() alone=()
 for part; do
+    case $part in
+        hosts) alone+=(hosts) ;; # it measures what is lost, and shares the machine with nobody
+        unit) side+=(helper unit) ;;
+        *) side+=("$part") ;;
+    esac
+done
+beside "${side[@]}"
+for part in "${alone[@]}"; do
     "$part"
 done
-((failed == 0)) || say "failed: $(printf '%s; ' "${wrong[@]}")"
-echo "$passed passed, $failed failed"
-((failed == 0))
+wrong=$(awk '$2 { $1 = $2 = ""; printf "%s;", $0 }' "$reports/counts")
+[[ -z $wrong ]] || say "failed:${wrong%;}"
+awk '{ passed += $1; failed += $2 } END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 }' "$reports/counts"
