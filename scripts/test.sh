@@ -13,7 +13,7 @@ Usage: scripts/test.sh [lint] [unit] [system] [hosts] [soak]
 Runs what is named, or all of it but the soak. Root is needed: tests make network namespaces, switches and containers.
 
   lint     style, types, import borders and shell scripts
-  unit     everything that needs no switch of its own, properties and golden listings among it
+  unit     everything that needs no host, properties and golden listings among it
   system   a real Open vSwitch without packets
   hosts    several hosts with real Docker on this machine
   soak     500 random steps through the lives of containers; among the hosts' tests are 100.

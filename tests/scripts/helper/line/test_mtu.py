@@ -40,9 +40,12 @@ def mtu(container: Container) -> int:
     return int(link["mtu"])
 
 
-def host_end_mtu(ovs: Ovs, container: str) -> int:
+def host_end_mtu(ovs: Ovs, container: str) -> int | None:
+    """None while it has no port."""
     key = f'external_ids:containet-endpoint="{container}/eth0"'
     port = ovs.vsctl("--bare", "--columns=name", "find", "Port", key)
+    if not port:
+        return None
     (link,) = json.loads(run("ip", "-j", "link", "show", port))
     return int(link["mtu"])
 
