@@ -4,7 +4,7 @@ Docker is believed in who lives and with which address, the walk in what was sai
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, ip_interface
 from typing import Any, NamedTuple
 
 from app.wire import GatewayWant, ShaperWant
@@ -23,6 +23,12 @@ class End(NamedTuple):
     vlan: int
     rates: Rates
     driven: str = ""  # Docker's id of its endpoint
+    address6: str | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.address, *([self.address6] if self.address6 else []))
 
 
 def differences(world: World, view: View) -> list[str]:
@@ -95,6 +101,7 @@ def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
             rule.vlan or net.vlan,
             _ruled(rule, rates),
             there["EndpointID"],
+            f"{there['GlobalIPv6Address']}/{there['GlobalIPv6PrefixLen']}" if net.dual else None,
         )
 
 
@@ -105,11 +112,11 @@ def _ruled(rule: Ruled, rates: Rates) -> Rates:
 def _told(ends: Mapping[End, Life], told: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The controller's endpoints are those that there are, and nothing is amiss with them."""
     wanted = {
-        (life.name, end.interface, end.address, end.mac, end.vlan, end.rates.up, end.rates.down)
+        (life.name, end.interface, end.address, end.address6, end.mac, end.vlan, end.rates.up, end.rates.down)
         for end, life in ends.items()
     }
     containers = [each for each in told if each["role"] == "container"]
-    columns = ("name", "interface", "address", "mac", "vlan", "up", "down")
+    columns = ("name", "interface", "address", "address6", "mac", "vlan", "up", "down")
     found = {tuple(each[column] for column in columns) for each in containers}
     yield from _versus("endpoints", "Docker", wanted, "controller", found)
     yield from (f"{each['name']} is {each['state']}: {each['why']}" for each in told if each["state"] != "up")
@@ -132,7 +139,7 @@ def _plugged(ends: Mapping[End, Life], host: HostView) -> Iterator[str]:
     shaped = {(body.container, body.interface) for body in host.wanted.values() if isinstance(body, ShaperWant)}
     yield from _versus("shapers", "Docker", {end[:2] for end in ends}, "wanted", shaped)
     for container in {end.container for end in ends}:
-        own = {end.address.split("/")[0] for end in ends if end.container == container}
+        own = {each.split("/")[0] for end in ends if end.container == container for each in end.addresses}
         yield from _versus(f"{container[:12]}", "Docker", own, "kernel", host.addresses.get(container, frozenset()))
 
 
@@ -146,10 +153,10 @@ def _kept(
     found = {key for key in host.records if key.startswith(("endpoint/", "driven/"))}
     yield from _versus("records", "Docker", connected | driven, "OVSDB", found)
     pools = {key.removeprefix("pool/"): record for key, record in host.records.items() if key.startswith("pool/")}
-    served = {NETS[net].subnet for at, net in world.nets if at == name and NETS[net].own_ipam}
+    served = {each for at, net in world.nets if at == name and NETS[net].own_ipam for each in NETS[net].subnets}
     yield from _versus("pools", "walk", served, "OVSDB", set(pools))
     for subnet, pool in pools.items():
-        inside = (IPv4Interface(end.address) for end in ends if end.driven)
+        inside = [ip_interface(each) for end in ends if end.driven for each in end.addresses]
         having = {str(address.ip) for address in inside if str(address.network) == subnet}
         yield from _versus(f"addresses of {subnet}", "Docker", having, "OVSDB", set(pool["used"]))
         if pool["leaving"]:

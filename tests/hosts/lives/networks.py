@@ -16,7 +16,8 @@ def make(world: World, rng: Random) -> Step | None:
         return None
     host, name = rng.choice(lacking)
     net = NETS[name]
-    words = ["-d", "containet", "--subnet", net.subnet, "-o", f"vlan={net.vlan}", *net.options]
+    subnets = [word for subnet in net.subnets for word in ("--subnet", subnet)]
+    words = ["-d", "containet", *subnets, "-o", f"vlan={net.vlan}", *net.options]
     if net.own_ipam:
         words += ["--ipam-driver", "containet"]
     else:  # Docker's own knows of no other host: each gives of another part

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -142,13 +143,16 @@ def _links(host: Machine, pid: int) -> dict[str, str]:
 
 
 def _addresses(host: Machine, pid: int) -> frozenset[str]:
+    network = host.root / "proc" / str(pid) / "net"
     try:
-        lines = (host.root / "proc" / str(pid) / "net/fib_trie").read_text().splitlines()
+        lines = (network / "fib_trie").read_text().splitlines()
+        lines6 = (network / "if_inet6").read_text().splitlines()
     except OSError:
         return frozenset()
     above = pairwise(lines)
-    found = {line.split()[-1] for line, below in above if "/32 host LOCAL" in below}
-    return frozenset(address for address in found if not address.startswith("127."))
+    found = {ip_address(line.split()[-1]) for line, below in above if "/32 host LOCAL" in below}
+    found |= {IPv6Address(int(line.split()[0], 16)) for line in lines6}
+    return frozenset(str(address) for address in found if not (address.is_loopback or address.is_link_local))
 
 
 def _database(host: Machine) -> tuple[tuple[Port, ...], dict[str, dict[str, Any]]]:

@@ -16,15 +16,16 @@ class Net:
     up: str = "none"
     down: str = "none"
     own_ipam: bool = True
+    dual: bool = False  # with IPv6
 
     @property
-    def subnet(self) -> str:
-        """A /24."""
-        return f"172.15.{self.vlan}.0/24"
+    def subnets(self) -> tuple[str, ...]:
+        """A /24, and a /64 of IPv6 perhaps."""
+        return (f"172.15.{self.vlan}.0/24", *([f"fd00:{self.vlan}::/64"] if self.dual else []))
 
 
 NETS = {
-    "blue": Net(10, ()),
+    "blue": Net(10, ("--ipv6",), dual=True),
     "green": Net(20, ("--internal",)),
     "red": Net(30, ("-o", "up=50mbit", "-o", "down=80mbit"), "50mbit", "80mbit", own_ipam=False),
 }
