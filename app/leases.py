@@ -21,7 +21,7 @@ from flows.model import reserved
 LARGEST = 4  # bits of a block's addresses
 SHARE = 3  # bits: no block is more than an eighth of its pool
 
-InUse = Callable[[Subnet], Iterable[Address]]
+InUse = Callable[[Pool], Iterable[Address]]
 
 
 def block_prefix(pool: Subnet) -> int:
@@ -68,7 +68,7 @@ def _highest_part(free: Subnet, prefix: int) -> Subnet:
 
 
 class Leases:
-    """All leases, over a store. `in_use`: the addresses of a network that endpoints have, whoever gave them."""
+    """All leases, over a store. `in_use`: the addresses of a pool that endpoints have, whoever gave them."""
 
     def __init__(self, store: Store, in_use: InUse) -> None:
         self._store = store
@@ -88,7 +88,7 @@ class Leases:
             return self._grant_one(host, ask, ask.address)
         if forgotten:
             return ask.lease(min(forgotten))
-        used = {*self._in_use(ask.subnet), *reserved(ask.subnet), *([ask.gateway] if ask.gateway else [])}
+        used = {*self._in_use(ask.of), *reserved(ask.subnet), *([ask.gateway] if ask.gateway else [])}
         block = free_block(ask.subnet, [*held, *map(ip_network, used)])
         if block is None:
             raise RefusedError(
@@ -140,7 +140,7 @@ class Leases:
             return ask.lease(there[0])
         if there is not None:
             raise _leased(address, *there)
-        if address in set(self._in_use(ask.subnet)):
+        if address in set(self._in_use(ask.of)):
             raise RefusedError(409, "address-in-use", f"{address} is in use already: choose another one, or none")
         return self._keep(host, ask.lease(ip_network(address)))
 

@@ -18,7 +18,7 @@ from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
-from app.wire import Address, Admission, Ask, EndpointReport, HostUp, NetworkReport, Subnet
+from app.wire import Address, Admission, Ask, EndpointReport, HostUp, NetworkReport, Pool, Subnet
 from flows.model import EndpointKey, Intent, Mac, Network, Tunnel
 from flows.transition import Place, resumed
 
@@ -83,12 +83,14 @@ class Registry:
 
         return resumed(self.snapshot(), self._begun, network)
 
-    def in_use(self, subnet: Subnet) -> Iterator[Address]:
-        """The addresses of this subnet that endpoints have, in whichever network."""
-        for report in self.reports.values():
-            address = report.address if subnet.version == 4 else report.address6
-            if address is not None and address.ip in subnet:
-                yield address.ip
+    def in_use(self, pool: Pool) -> Iterator[Address]:
+        """The addresses of this pool that endpoints have: in its network, or if it says none in whichever."""
+        for key, report in self.reports.items():
+            address = report.address if pool.subnet.version == 4 else report.address6
+            if address is not None and address.ip in pool.subnet:
+                placement = self._arrangement.placed.get(key)
+                if pool.vlan is None or placement is None or placement.rule.vlan == pool.vlan:
+                    yield address.ip
 
     # What happens
 
