@@ -47,7 +47,7 @@ from app.wire import (
     Want,
     Welcome,
 )
-from flows.model import EndpointKey, Intent, Role
+from flows.model import EndpointKey, Intent
 from flows.transition import Place, touched
 
 LOG = logging.getLogger(__name__)
@@ -380,5 +380,5 @@ class Owner:
 def _waits_for_nothing(event: Event) -> bool:
     """Whether it changes nothing, or the helper says it on its way to `done`: that would be waiting for itself."""
     return isinstance(event, Drift | TunnelsUp | NetworksUp) or (
-        isinstance(event, EndpointUp) and event.endpoint.role is Role.GATEWAY
+        isinstance(event, EndpointUp) and event.endpoint.role.everywhere
     )

@@ -48,7 +48,7 @@ class Before(NamedTuple):
 def place(rules: Rules, host: str, report: EndpointReport) -> Placement:
     """The first assignment that matches, then what `connect` said, then the default network."""
     rule = None
-    if report.role is not Role.GATEWAY:
+    if not report.role.everywhere:
         rule = rules.assignment(report.name, host, report.interface, report.labels)
     vlan = report.vlan or DEFAULT_VLAN
     up, down = report.up_kbps, report.down_kbps
@@ -71,7 +71,7 @@ def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str
             f"{called} would have the vni {rule.segment} on the tunnel, which {taken} has: name it in the policy "
             "and give it another vni"
         )
-    if report.role is Role.GATEWAY:
+    if report.role.everywhere:
         return None
     for address, subnet, gateway in (
         (report.address, rule.subnet, rule.gateway),
@@ -92,7 +92,7 @@ def misplaced(rules: Rules, placement: Placement, report: EndpointReport) -> str
 
 
 class Claim(NamedTuple):
-    """What only one endpoint can have, or several of a kind together (the gateways of a network on all hosts)."""
+    """What only one endpoint can have, or several of a kind together (what all hosts have of a network)."""
 
     what: Hashable
     words: str
@@ -255,9 +255,9 @@ def arrange(rules: Rules, reports: Mapping[EndpointKey, EndpointReport]) -> Arra
 def _claims(key: EndpointKey, placement: Placement, report: EndpointReport) -> Iterator[Claim]:
     segment = placement.segment
     where = f"in the network {placement.network} (VLAN {placement.rule.vlan})"
-    everywhere = report.role is Role.GATEWAY
+    everywhere = report.role.everywhere
     if everywhere:
-        yield Claim(("gateway", segment, key.host), f"the gateway of this host {where}")
+        yield Claim((report.role, segment, key.host), f"the {report.role.value} of this host {where}")
     for address in (report.address, report.address6):
         if address is not None:
             yield Claim(("address", segment, address.ip), f"the address {address.ip} {where}", everywhere)

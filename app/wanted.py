@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 
 from app.wire import (
+    MOST_ADDRESSES,
+    MOST_NAMES,
     Address,
     Done,
     GatewayWant,
@@ -27,8 +29,6 @@ from flows.transition import touched
 
 Body = TunnelsWant | ShaperWant | GatewayWant | NamesWant | MtuWant | SettleWant
 TUNNELS, MTU, SETTLE = "tunnels", "mtu", "settle"
-MOST_NAMES = 4096  # of a network; those that come later in the order of keys have none
-MOST_ADDRESSES = 16  # of one name: so an answer fits into 512 bytes (RFC 1035, 4.2.1)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Part:
     itself: bool
     endpoints: frozenset[EndpointKey]
     vlans: frozenset[int]  # whose gateway it may be
-    named: frozenset[int]  # vlans in which somebody may be called otherwise
+    named: frozenset[int]  # vlans whose resolver it may be, or in which somebody may be called otherwise
 
     @property
     def keys(self) -> Iterator[str]:
@@ -170,12 +170,12 @@ class Book:
         self.errors.clear()
 
     def _take_back(self, key: str, generation: int) -> Want | None:
-        """It is wanted no more; a gateway that was is sent away first."""
+        """It is wanted no more; a gateway or resolver that was is sent away first."""
         want = self.standing.get(key)
         message = None
-        if want is not None and isinstance(want.body, GatewayWant):
+        if want is not None and isinstance(want.body, GatewayWant | NamesWant):
             if want.body.present:
-                message = self.put(key, GatewayWant(vlan=want.body.vlan, present=False), generation)
+                message = self.put(key, type(want.body)(vlan=want.body.vlan, present=False), generation)
             self._leaving.add(key)
         if not (key in self._leaving and self.lacks(key)):
             self._forget(key)
@@ -207,10 +207,10 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     vlans: set[int] = set()
     named: set[int] = set()
     for intent in (before, after):
-        everywhere = [intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints]
-        named |= _vlans(intent, (), {segment for end in everywhere for segment in end.receives} | changed.networks)
         ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
         vlans |= _vlans(intent, ends, {segment for end in ends for segment in end.receives} | changed.networks)
+        everybody = [intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints]
+        named |= _vlans(intent, ends, {segment for end in everybody for segment in end.receives} | changed.networks)
     return _Part(
         itself=_rewired(before, after),
         endpoints=own,
@@ -220,8 +220,8 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
 
 
 def _vlans(intent: Intent, ends: Iterable[Endpoint], segments: Set[int]) -> frozenset[int]:
-    gateways = {_gateway_vlan(end) for end in ends if end.role is Role.GATEWAY}
-    return frozenset(gateways | {intent.networks[s].vlan for s in segments if s in intent.networks})
+    own = {_own_vlan(end) for end in ends if end.role.everywhere}
+    return frozenset(own | {intent.networks[s].vlan for s in segments if s in intent.networks})
 
 
 def _rewired(before: Intent, after: Intent) -> bool:
@@ -242,22 +242,26 @@ def _bodies(intent: Intent, host: str, mtu: int, part: _Part) -> dict[str, Body]
     if part.vlans or part.named:
         local = intent.local.get(host, ())
         for endpoint in local:
-            if endpoint.role is Role.GATEWAY and (vlan := _gateway_vlan(endpoint)) in part.vlans:
+            if endpoint.role is Role.GATEWAY and (vlan := _own_vlan(endpoint)) in part.vlans:
                 found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
-        served = {endpoint.sends for endpoint in local if endpoint.role is not Role.GATEWAY} & intent.networks.keys()
+            if endpoint.role is Role.RESOLVER and (vlan := _own_vlan(endpoint)) in part.named:
+                found[_names_key(vlan)] = NamesWant(vlan=vlan, present=False)
+        served = {endpoint.sends for endpoint in local if not endpoint.role.everywhere} & intent.networks.keys()
         for segment in sorted(served):
             found.update(_of_network(intent, intent.networks[segment], mtu, part))
     return found
 
 
 def _of_network(intent: Intent, network: Network, mtu: int, part: _Part) -> Iterator[tuple[str, Body]]:
-    """What is wanted where a network with a way out is served."""
-    if network.gateway is None or network.subnet is None:
+    """What is wanted where a network with a subnet is served: a way out if it has one, and names."""
+    if network.subnet is None:
         return
-    if network.vlan in part.vlans:
+    if network.gateway is not None and network.vlan in part.vlans:
         yield _gateway_key(network.vlan), _gateway(network, network.gateway, network.subnet, mtu)
     if network.vlan in part.named:
-        yield _names_key(network.vlan), NamesWant(vlan=network.vlan, names=_names(intent, network.vni))
+        outside = network.gateway is not None
+        names = NamesWant(vlan=network.vlan, outside=outside, names=_names(intent, network.vni))
+        yield _names_key(network.vlan), names
 
 
 def _gateway_key(vlan: int) -> str:
@@ -281,8 +285,9 @@ def _names(intent: Intent, segment: int) -> dict[str, tuple[Address, ...]]:
     return found
 
 
-def _gateway_vlan(endpoint: Endpoint) -> int:
-    return int(endpoint.key.container.removeprefix("gateway:"))
+def _own_vlan(endpoint: Endpoint) -> int:
+    """The vlan of what every host has of a network."""
+    return int(endpoint.key.container.removeprefix(f"{endpoint.role.value}:"))
 
 
 def _gateway(network: Network, address: IPv4Address, subnet: IPv4Network, mtu: int) -> GatewayWant:

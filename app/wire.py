@@ -93,9 +93,10 @@ class EndpointReport(Wire):
     aliases: tuple[Alias, ...] = Field(default=(), max_length=MOST_ALIASES)  # what else it is called in its network
 
     @model_validator(mode="after")
-    def _gateway_by_its_vlan(self) -> "EndpointReport":
-        if self.role is Role.GATEWAY and self.container != f"gateway:{self.vlan}":
-            raise ValueError(f"a gateway is called gateway:VLAN, and “{self.container}” is not gateway:{self.vlan}")
+    def _everywhere_by_its_vlan(self) -> "EndpointReport":
+        called = f"{self.role.value}:{self.vlan}"
+        if self.role.everywhere and self.container != called:
+            raise ValueError(f"a {self.role.value} is called by its VLAN, and “{self.container}” is not {called}")
         return self
 
 
@@ -305,12 +306,23 @@ class GatewayWant(Wire):
     mtu: int | None = None
 
 
+MOST_NAMES = 4096  # of a network; those that come later in the order of keys have none
+MOST_ADDRESSES = 16  # of one name: so an answer fits into 512 bytes (RFC 1035, 4.2.1)
+Addresses = Annotated[tuple[Address, ...], Field(max_length=MOST_ADDRESSES)]
+
+
 class NamesWant(Wire):
-    """Who is called how in the network of this vlan, on all hosts: what its containers here may ask for."""
+    """A resolver for a network on this host, and who is called how there, on all hosts.
+
+    `outside`: other names are asked of the host's own servers; else they do not exist. `present` false: nobody asks
+    there any more. Nobody waits for any of it.
+    """
 
     kind: Literal["names"] = "names"
     vlan: Vlan
-    names: dict[str, tuple[Address, ...]]  # in lower case: DNS knows no other (RFC 4343)
+    present: bool = True
+    outside: bool = False
+    names: dict[str, Addresses] = Field(default_factory=dict, max_length=MOST_NAMES)  # in lower case (RFC 4343)
 
 
 class MtuWant(Wire):

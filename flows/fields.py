@@ -80,6 +80,7 @@ ETH_DST = Field(1, "eth_dst", 48)
 ETH_SRC = Field(1, "eth_src", 48)
 ETH_TYPE = Field(0, "eth_type", 16)
 IPV4_SRC = Field(1, "ip_src", 32)
+IPV4_DST = Field(1, "ip_dst", 32)
 IPV6_SRC = Field(1, "ipv6_src", 128)
 IPV6_DST = Field(1, "ipv6_dst", 128)
 IP_PROTO = Field(1, "ip_proto", 8)
@@ -112,6 +113,7 @@ _SHOWN: dict[str, Callable[[int], str]] = {
     "reg2": _hexadecimal,
     "reg3": _hexadecimal,
     "ip_src": _ipv4,
+    "ip_dst": _ipv4,
     "arp_spa": _ipv4,
     "arp_tpa": _ipv4,
     "ipv6_src": _ipv6,
@@ -130,6 +132,7 @@ FIELDS: dict[str, Field] = {
         ETH_SRC,
         ETH_TYPE,
         IPV4_SRC,
+        IPV4_DST,
         IPV6_SRC,
         IPV6_DST,
         IP_PROTO,

@@ -22,9 +22,11 @@ from flows.table import Priority, Table
 def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
     """Two flows; the ports in the order of their numbers."""
     members = intent.members[segment]
-    local = sorted({member.ofport for member in members if member.key.host == host.name})
-    # A gateway is everybody's own, so a host with nothing else in the segment has no use for a copy.
-    hosts = {member.key.host for member in members if member.role is not Role.GATEWAY}
+    # A resolver needs none: who asks for its MAC is answered by the switch.
+    listening = (member for member in members if member.role is not Role.RESOLVER)
+    local = sorted({member.ofport for member in listening if member.key.host == host.name})
+    # Gateways and resolvers are everybody's own: a host with nothing else in the segment has no use for a copy.
+    hosts = {member.key.host for member in members if not member.role.everywhere}
     tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
     here: tuple[Action, ...] = tuple(map(Output, local))
     there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()

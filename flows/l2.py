@@ -4,18 +4,21 @@
 |------------------------------|----------------------------------------------------|
 | segment, eth_dst, local      | out=its port, goto OUTPUT                          |
 | segment, eth_dst, far        | out=tunnel port to its host, tunnel key=segment, goto OUTPUT |
+| segment, ip_dst, resolver    | eth_dst=its MAC, out=its port, goto OUTPUT         |
 | eth_dst broadcast, multicast | goto FLOOD                                         |
 | other                        | drop (no flow): there is nobody                    |
 
-What came out of a tunnel never goes into one: a far destination is matched with origin=endpoint.
+What came out of a tunnel never goes into one: a far destination is matched with origin=endpoint. A resolver is found by
+its address, whoever's MAC is on the packet: a container whose way to other subnets is a gateway asks by that one's.
 """
 
 from collections.abc import Iterator
+from typing import SupportsInt
 
 from flows.cookie import PIPELINE, Feature, pack
-from flows.fields import ETH_DST, ORIGIN, OUT, SEGMENT, TUN_ID, Origin
+from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, ORIGIN, OUT, SEGMENT, TUN_ID, Origin
 from flows.flow import Flow, Goto, Set, flow
-from flows.model import Endpoint, Host, Intent
+from flows.model import Endpoint, Host, Intent, Role
 from flows.table import Priority, Table
 
 GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
@@ -36,7 +39,10 @@ def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
 
 def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
     """One flow, if it is here or there is a way to it."""
-    if endpoint.key.host == host.name:
+    if endpoint.role is Role.RESOLVER:
+        if endpoint.key.host == host.name and endpoint.address is not None:
+            yield _by_address(endpoint, segment, endpoint.address)
+    elif endpoint.key.host == host.name:
         yield _local(endpoint, segment)
     elif endpoint.key.host in host.tunnels and endpoint.reached_from(host.name):
         yield _far(endpoint, segment, host.tunnels[endpoint.key.host])
@@ -48,6 +54,16 @@ def _local(endpoint: Endpoint, segment: int) -> Flow:
         Priority.NORMAL,
         (SEGMENT(segment), ETH_DST(endpoint.mac)),
         (Set(OUT, endpoint.ofport), ON),
+        pack(Feature.L2, endpoint.owner),
+    )
+
+
+def _by_address(endpoint: Endpoint, segment: int, address: SupportsInt) -> Flow:
+    return flow(
+        Table.L2_LOOKUP,
+        Priority.EXCEPTION,
+        (SEGMENT(segment), ETH_IPV4, IPV4_DST(address), FROM_ENDPOINT),
+        (Set(ETH_DST, endpoint.mac), Set(OUT, endpoint.ofport), ON),
         pack(Feature.L2, endpoint.owner),
     )
 

@@ -74,13 +74,19 @@ class Role(StrEnum):
     CONTAINER = "container"  # only its own addresses; in one place
     ROUTER = "router"  # forwards for others, so any source address; in one place (a joined Linux bridge's own)
     GATEWAY = "gateway"  # a router that every host has under the same address; reached on the own host only
+    RESOLVER = "resolver"  # answers questions about names; likewise everywhere, but it speaks for itself only
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every host has one of the network for itself, all of them under one address."""
+        return self in (Role.GATEWAY, Role.RESOLVER)
 
 
 class EndpointKey(NamedTuple):
     """What makes an endpoint this one, over restarts of everything."""
 
     host: str
-    container: str  # Docker's id; `netns:NAME`, `bridge:NAME`, `gateway:VLAN` for what is none of Docker's
+    container: str  # Docker's id; `netns:NAME`, `bridge:NAME`, `gateway:VLAN`, `resolver:VLAN` for others
     interface: str
 
     def __str__(self) -> str:
@@ -136,8 +142,8 @@ class Endpoint:
     down_meter: int = 0
 
     def reached_from(self, host: str) -> bool:
-        """Whether the endpoints of this host may reach it: a gateway is reached on its own host only."""
-        return self.role is not Role.GATEWAY or self.key.host == host
+        """Whether the endpoints of this host may reach it: what every host has is reached on its own only."""
+        return not self.role.everywhere or self.key.host == host
 
 
 class Endpoints(Mapping[EndpointKey, Endpoint]):

@@ -30,7 +30,7 @@ ON = (Goto(Table.RATE_LIMIT),)
 def of_local(endpoint: Endpoint) -> Iterator[Flow]:
     """Two flows for an endpoint with an address, one more if it has an IPv6 one; one for a router."""
     cookie = pack(Feature.SPOOF_GUARD, endpoint.owner)
-    if endpoint.role is not Role.CONTAINER:
+    if endpoint.role in (Role.ROUTER, Role.GATEWAY):
         yield flow(Table.SPOOF_GUARD, Priority.EXCEPTION, (SENDER(endpoint.owner),), ON, cookie)
         return
     for match in _allowed(endpoint):

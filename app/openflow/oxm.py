@@ -19,6 +19,7 @@ HEADER_BYTES = 4
 _MASKED = 1 << 8
 _OSKEN_NAMES = {
     "ip_src": "ipv4_src",
+    "ip_dst": "ipv4_dst",
     "tun_id": "tunnel_id",
     "nd_target": "ipv6_nd_target",
     "nd_sll": "ipv6_nd_sll",

@@ -55,10 +55,11 @@ def test_a_gateway_has_both_addresses_and_names_lead_to_both() -> None:
     }
 
 
-def test_names_are_wanted_where_the_gateway_is_and_nobody_waits_for_them() -> None:
-    assert wants(ROUTED, "h1", 1450)["names/10"] == NamesWant(
-        vlan=10, names={end.name: (end.address.ip,) for end in ROUTED.endpoints.values() if end.address}
-    )
+def test_names_are_wanted_where_there_is_a_subnet_and_nobody_waits_for_them() -> None:
+    names = {end.name: (end.address.ip,) for end in ROUTED.endpoints.values() if end.address}
+    assert wants(ROUTED, "h1", 1450)["names/10"] == NamesWant(vlan=10, outside=True, names=names)
+    shut = replace(PLAIN, networks={10: replace(BLUE, gateway=None)})
+    assert wants(shut, "h1", 1450)["names/10"] == NamesWant(vlan=10, outside=False, names=names)
     assert "names/10" not in wants(PLAIN, "h1", 1450)
 
     book = Book()
@@ -140,8 +141,12 @@ def test_a_gateway_that_nobody_wants_is_sent_away_then_forgotten() -> None:
     book = Book()
     book.update(wants(ROUTED, "h1", 1450), 1)
 
-    (gone,) = book.update(wants(PLAIN, "h1", 1450), 2)
-    assert gone.body == GatewayWant(vlan=10, present=False)
+    gone = book.update(wants(PLAIN, "h1", 1450), 2)
+    assert {want.key: want.body for want in gone} == {
+        "gateway/10": GatewayWant(vlan=10, present=False),
+        "names/10": NamesWant(vlan=10, present=False),
+    }
+    assert "names/10" not in book.standing, "nobody waits for that"
     book.done(Done(key="gateway/10", generation=2))
     book.update(wants(PLAIN, "h1", 1450), 3)
 
@@ -150,15 +155,19 @@ def test_a_gateway_that_nobody_wants_is_sent_away_then_forgotten() -> None:
 
 @st.composite
 def routed(draw: st.DrawFn) -> Intent:
-    """An intent with gateways wanted in some networks, and there on some hosts, and other ends of tunnels."""
+    """An intent with gateways wanted in some networks, and there on some hosts, and other ends of tunnels.
+
+    Likewise resolvers.
+    """
     made = draw(intents())
-    gateways = [
-        endpoint(host, 50 + vlan, vlan, role=Role.GATEWAY, key=EndpointKey(host, f"gateway:{vlan}", f"gw{vlan}"))
+    own = [
+        endpoint(host, number + vlan, vlan, role=role, key=EndpointKey(host, f"{role}:{vlan}", f"{role:.2}{vlan}"))
+        for number, role in ((50, Role.GATEWAY), (150, Role.RESOLVER))
         for host in made.hosts
         for vlan in made.networks
         if draw(st.booleans())
     ]
-    all_of_them = intent(*made.endpoints.values(), *gateways)
+    all_of_them = intent(*made.endpoints.values(), *own)
     subnets = {
         vni: replace(network, subnet=BLUE.subnet, gateway=draw(st.sampled_from((None, BLUE.gateway))))
         for vni, network in all_of_them.networks.items()

@@ -16,6 +16,7 @@ from tests.flows.intents import dual, endpoint, hosts, intent, intents
 GOLDEN = Path(__file__).parent / "golden"
 TWO = ("h1", "h2")
 GATEWAY = IPv4Interface("172.15.42.254/24")
+RESOLVER = IPv4Interface("169.254.53.53/32")
 
 CASES = {
     "two_hosts": intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=TWO),
@@ -41,6 +42,22 @@ CASES = {
                 role=Role.GATEWAY,
                 address=GATEWAY,
                 mac=Mac.of(GATEWAY.ip),
+            )
+            for number, host in enumerate(TWO)
+        ),
+        names=TWO,
+    ),
+    "resolvers": intent(
+        endpoint("h1", 1, 10),
+        *(
+            endpoint(
+                host,
+                50 + number,
+                10,
+                key=EndpointKey(host, "resolver:10", "dns10"),
+                role=Role.RESOLVER,
+                address=RESOLVER,
+                mac=Mac.of(RESOLVER.ip),
             )
             for number, host in enumerate(TWO)
         ),

@@ -43,9 +43,16 @@ def inspected(box: Box) -> dict[str, Any]:
 
 
 def up(lab: Lab, *names: str) -> None:
-    """The controller has these, and a gateway for them."""
-    wanted = {f"{name}:eth0" for name in names} | {"gw10:gw10"}
-    soon(lambda: wanted <= endpoints(lab).keys(), f"{names} are known")
+    """The controller has these, and a gateway and a resolver for them on their hosts."""
+
+    def known() -> bool:
+        ends = lab.ask("/v1/endpoints")[1]
+        homes = {end["host"] for end in ends if end["name"] in names}
+        there = {(end["host"], end["name"]) for end in ends}
+        found = {end["name"] for end in ends} >= set(names)
+        return found and there >= {(host, own) for host in homes for own in ("gw10", "dns10")}
+
+    soon(known, f"{names} are known")
     soon(lambda: not any(host["pending"] for host in lab.ask("/v1/hosts")[1]), "nothing is pending")
 
 
@@ -258,4 +265,4 @@ def test_the_person_at_the_command_line_reads_why_not(blue: Lab, words: tuple[st
 
     assert why in refused(blue["h1"], *words)
 
-    soon(lambda: endpoints(blue).keys() == {"web1:eth0", "gw10:gw10"}, "only who was there is there")
+    soon(lambda: endpoints(blue).keys() == {"web1:eth0", "gw10:gw10", "dns10:dns10"}, "only who was there is there")

@@ -9,10 +9,16 @@ import pytest
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box
 from scripts.lab.plan import OUTSIDE
-from tests.hosts.people import in_network_of, soon
+from tests.hosts.people import flows, in_network_of, soon
 
 MAKE = ("docker", "network", "create", "-d", "containet", "--ipam-driver", "containet")
-NETWORKS = {"blue": ("172.15.42.0/24", 10), "red": ("172.15.43.0/24", 20)}
+NETWORKS = {
+    "blue": ("--subnet", "172.15.42.0/24", "-o", "vlan=10"),
+    "red": ("--subnet", "172.15.43.0/24", "-o", "vlan=20"),
+    "shut": ("--subnet", "172.15.44.0/24", "-o", "vlan=30", "--ipam-opt", "vlan=30", "--internal"),
+    "twin": ("--subnet", "172.15.44.0/24", "-o", "vlan=50", "--ipam-opt", "vlan=50", "--internal"),
+    "bare": ("--subnet", "172.15.45.0/24", "-o", "vlan=40", "-o", "gateway=none"),
+}
 SERVER = """
 import socket, sys
 from dns import message, rcode, rrset
@@ -51,6 +57,12 @@ def asks(box: Box, name: str, kind: str = "a") -> str:
     return box.host.exec("docker", "exec", box.name, "nslookup", f"-type={kind}", name, check=False).stdout
 
 
+def reached(box: Box, address: str) -> bool:
+    """Whether it answers a ping."""
+    said = in_network_of(box, "ping", "-c", "2", "-W", "1", "-i", "0.2", address, check=False)
+    return " 0% packet loss" in said
+
+
 def finds(box: Box, name: str, address: str) -> None:
     """In the end it is told this address."""
     soon(lambda: f"Address: {address}\n" in asks(box, name), f"{box.name} finds {name}")
@@ -58,15 +70,15 @@ def finds(box: Box, name: str, address: str) -> None:
 
 @pytest.fixture
 def named(lab: Lab) -> Iterator[Lab]:
-    """Both networks on both hosts, and a DNS server outside, which they ask."""
+    """All networks on both hosts, and a DNS server outside, which they ask."""
     server = str(lab.plan.address(OUTSIDE))
     argv = lab[OUTSIDE].entered([sys.executable, "-c", SERVER, server])
     conf = {host: (host.root / "etc/resolv.conf").read_text() for host in lab.hosts}
     with subprocess.Popen(argv) as outside:
         for host in lab.hosts:
             (host.root / "etc/resolv.conf").write_text(f"nameserver {server}\n")
-            for name, (subnet, vlan) in NETWORKS.items():
-                host.exec(*MAKE, "--subnet", subnet, "-o", f"vlan={vlan}", name)
+            for name, options in NETWORKS.items():
+                host.exec(*MAKE, *options, name)
         yield lab
         outside.kill()
     for host, text in conf.items():
@@ -120,6 +132,88 @@ def test_each_network_has_its_own_names(named: Lab) -> None:
     finds(red, "web", "172.15.43.101")
     assert "172.15.43.101" not in asks(blue, "web")
     assert "NXDOMAIN" in asks(blue, "two")
+
+
+@pytest.mark.parametrize(("network", "subnet"), [("shut", "172.15.44"), ("bare", "172.15.45")])
+def test_a_network_without_a_way_out_has_names_and_still_none(named: Lab, network: str, subnet: str) -> None:
+    web1 = run(named["h1"], "web1", network, f"{subnet}.101")
+    web2 = run(named["h2"], "web2", network, f"{subnet}.102", "--network-alias", "shop")
+    run(named["h2"], "web3", "blue", "172.15.42.103")
+
+    finds(web1, "web2", f"{subnet}.102")
+    finds(web1, "shop", f"{subnet}.102")
+    finds(web2, "web1", f"{subnet}.101")
+    assert f"{subnet}.102" in in_network_of(web1, sys.executable, "-c", OVER_TCP, "web2")
+    for stranger in ("web3", "www.example.org"):
+        assert "NXDOMAIN" in asks(web1, stranger)
+        assert "NXDOMAIN" in in_network_of(web1, sys.executable, "-c", OVER_TCP, stranger)
+    in_network_of(web1, "ip", "route", "add", "default", "dev", "eth0")
+    mac = next(end["mac"] for end in ends(named) if end["role"] == "resolver" and end["host"] == "h1")
+    assert reached(web1, f"{subnet}.102")
+    hosts = [str(named.plan.address(name)) for name in ("h1", OUTSIDE)]
+    for address in (*hosts, "172.15.42.1", "172.15.42.103"):
+        in_network_of(web1, "ip", "neighbour", "replace", address, "lladdr", mac, "dev", "eth0")
+        assert not reached(web1, address), f"{address} is to be reached"
+
+
+def test_networks_with_one_subnet_have_each_their_own_names(named: Lab) -> None:
+    run(named["h2"], "web", "shut", "172.15.44.101")
+    run(named["h2"], "shop", "twin", "172.15.44.101")
+    one = run(named["h1"], "one", "shut", "172.15.44.102", "--network-alias", "me")
+    two = run(named["h1"], "two", "twin", "172.15.44.102", "--network-alias", "me")
+
+    finds(one, "web", "172.15.44.101")
+    finds(two, "shop", "172.15.44.101")
+    assert "NXDOMAIN" in asks(one, "shop")
+    assert "NXDOMAIN" in asks(two, "web")
+
+
+def test_a_container_asks_where_its_default_route_leads(named: Lab) -> None:
+    both = run(named["h1"], "both", "shut", "172.15.44.101")
+    run(named["h2"], "inner", "shut", "172.15.44.102")
+    run(named["h2"], "outer", "blue", "172.15.42.102")
+    finds(both, "inner", "172.15.44.102")
+
+    named["h1"].exec("docker", "network", "connect", "blue", "both")
+    finds(both, "outer", "172.15.42.102")
+    finds(both, "www.example.org", "203.0.113.7")
+    named["h1"].exec("docker", "network", "disconnect", "blue", "both")
+    finds(both, "inner", "172.15.44.102")
+
+
+def test_names_outlive_the_helper_and_go_with_the_network(named: Lab) -> None:
+    web1 = run(named["h1"], "web1", "shut", "172.15.44.101")
+    web2 = run(named["h1"], "web2", "blue", "172.15.42.102")
+    run(named["h2"], "web3", "shut", "172.15.44.103")
+    run(named["h2"], "web4", "blue", "172.15.42.104")
+    finds(web1, "web3", "172.15.44.103")
+    finds(web2, "web4", "172.15.42.104")
+    before = flows(named["h1"])
+
+    named.controller.kill("controller")
+    named["h1"].kill("helper")
+    assert "172.15.44.103" not in asks(web1, "web3"), "the helper answers"
+    named.start("h1", "helper")
+    finds(web1, "web3", "172.15.44.103")
+    finds(web2, "web4", "172.15.42.104")
+    assert flows(named["h1"]) == before, "nothing was plugged anew"
+
+    named.serve()
+    assert len(kept(named["h1"])) == 2
+    named["h1"].exec("docker", "rm", "--force", "web1", "web2")
+    soon(lambda: not kept(named["h1"]), "what nobody asks for is not kept")
+    soon(lambda: not any(end["role"] == "resolver" and end["host"] == "h1" for end in ends(named)), "nor plugged")
+
+
+def kept(host: Machine) -> list[str]:
+    """What the helper keeps of names."""
+    return host.exec("ls", "/run/containet/names").stdout.split()
+
+
+def ends(lab: Lab) -> list[dict[str, str]]:
+    """All endpoints."""
+    known: list[dict[str, str]] = lab.ask("/v1/endpoints")[1]
+    return known
 
 
 def test_other_names_are_asked_of_the_hosts_own_servers(named: Lab) -> None:

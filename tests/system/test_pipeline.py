@@ -1,8 +1,10 @@
 """Does A reach B? A real switch is asked, with the flows that we compile."""
 
+from ipaddress import IPv4Interface
+
 import pytest
 
-from flows.model import Endpoint, Intent
+from flows.model import Endpoint, EndpointKey, Intent, Mac, Role
 from flows.pipeline import compile_bridge, listing
 from tests.flows.intents import dual, endpoint, intent
 from tests.system.conftest import Sandbox
@@ -11,6 +13,7 @@ A, B, C, FAR = endpoint("h1", 1, 10), endpoint("h1", 2, 10), endpoint("h1", 3, 2
 TWO = intent(A, B, C, FAR, names=("h1", "h2"))  # the tunnel to h2 is port 102
 TUNNEL = 102
 DROP = "Datapath actions: drop"
+RESOLVER = IPv4Interface("169.254.53.53/32")
 
 
 @pytest.fixture
@@ -50,6 +53,23 @@ def test_those_of_another_do_not(bridge: Sandbox) -> None:
 
 def test_who_is_far_is_reached_through_the_tunnel(bridge: Sandbox) -> None:
     assert bridge.trace("br-int", ip(A, FAR)).endswith(datapath_port(bridge, "tun"))
+
+
+def test_a_resolver_is_asked_by_its_address_and_says_nothing_else(bridge: Sandbox) -> None:
+    own = {"role": Role.RESOLVER, "mac": Mac.of(RESOLVER.ip), "address": RESOLVER}
+    resolver = endpoint("h1", 2, 10, key=EndpointKey("h1", "resolver:10", "dns10"), **own)
+    far = endpoint("h2", 50, 10, key=EndpointKey("h2", "resolver:10", "dns10"), **own)
+    install(bridge, intent(A, C, resolver, far, FAR, names=("h1", "h2")))
+    there = datapath_port(bridge, "p2")
+
+    for mac in (str(resolver.mac), "02:c7:ac:0f:2a:fe"):
+        assert bridge.trace("br-int", ip(A, mac, nw_dst=RESOLVER.ip)).endswith(there)
+        assert bridge.trace("br-int", ip(C, mac, nw_dst=RESOLVER.ip)) == DROP, "another network's"
+    assert bridge.trace("br-int", ip(A, resolver, nw_dst="198.18.0.1")) == DROP
+    assert bridge.trace("br-int", ip(resolver, A)).endswith(datapath_port(bridge, "p1"))
+    assert bridge.trace("br-int", ip(resolver, A, nw_src="172.15.42.4")) == DROP
+    from_far = f"ip,tun_id=0xa,in_port={TUNNEL},dl_src={FAR.mac},dl_dst={resolver.mac},nw_dst={RESOLVER.ip}"
+    assert bridge.trace("br-int", from_far) == DROP, "each host has its own"
 
 
 def test_what_comes_from_a_tunnel_does_not_go_into_one(bridge: Sandbox) -> None:

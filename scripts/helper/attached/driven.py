@@ -23,8 +23,9 @@ from scripts.helper import labels
 from scripts.helper.attached.endpoints import healthy, new_host_end
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb, shaper
-from scripts.helper.net.member import fit
+from scripts.helper.net.member import fit, lead
 from scripts.helper.net.ports import Published
+from scripts.helper.net.resolver import ADDRESS as RESOLVER
 from scripts.helper.ovs.record import (
     DRIVEN,
     NETWORK,
@@ -152,6 +153,9 @@ class Driven:
             if record is None or record.veth is None or where is None:
                 continue
             interface = fit(where, record.mac, mtu).interface
+            network = self.networks().get(record.network)
+            if network and network.gateway is None:
+                lead(where, interface, RESOLVER)  # not by the engine: it refuses a route that another network gave
             self._netns[attachment.endpoint] = where
             after = record.model_copy(
                 update={

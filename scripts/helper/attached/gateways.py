@@ -1,8 +1,7 @@
 """Gateways of networks on this host: a port of the bridge with the gateway's address. Callers hold the host's lock.
 
 What leaves a subnet through it is routed by this host's kernel (`nat.py`). The device goes with ovs-vswitchd, so its
-addresses are set again from the record whenever it may have gone. Besides the gateway's it has the resolver's address:
-a question comes by the default route, and the device that it came by says which network it is from.
+address is set again from the record whenever it may have gone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from app.wire import EndpointReport, Subnet
 from flows.model import Mac, Role
 from scripts.helper.attached.endpoints import healthy
-from scripts.helper.net import plumb, resolver
+from scripts.helper.net import plumb
 from scripts.helper.ovs.record import GATEWAY, GatewayRecord, Key, gateway_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch
 
@@ -25,7 +24,6 @@ class Gateways:
 
     def __init__(self, vswitch: Vswitch) -> None:
         self._vswitch = vswitch
-        self.resolver = resolver.Resolver()
 
     def set(self, vlan: int, record: GatewayRecord) -> None:
         """The gateway is there, as this says. Idempotent."""
@@ -34,7 +32,6 @@ class Gateways:
 
     def remove(self, vlan: int) -> None:
         """The gateway is not there. Idempotent."""
-        self.resolver.leave(vlan)
         self._vswitch.delete_port(gateway_key(vlan).interface, f"{GATEWAY}{vlan}")
 
     def restore(self) -> None:
@@ -71,5 +68,4 @@ class Gateways:
     def _make(self, vlan: int, record: GatewayRecord) -> None:
         name, mac = gateway_key(vlan).interface, Mac.parse(record.mac)
         self._vswitch.add_internal_port(name, external_ids={"containet-gateway": str(vlan)}, mac=mac, mtu=record.mtu)
-        plumb.address_device(name, (record.address, resolver.INTERFACE), mac, record.mtu, record.address6)
-        self.resolver.serve(vlan, name)
+        plumb.address_device(name, (record.address,), mac, record.mtu, record.address6)

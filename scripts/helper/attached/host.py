@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from app.wire import (
     Address,
@@ -19,6 +20,7 @@ from app.wire import (
     GatewayWant,
     HostUp,
     Lease,
+    NamesWant,
     NetworkReport,
     NetworksUp,
     Rates,
@@ -33,6 +35,7 @@ from scripts.helper.attached.endpoints import Endpoints, devices, is_host_end
 from scripts.helper.attached.gateways import Gateways, gateway_key
 from scripts.helper.attached.joins import Joins
 from scripts.helper.attached.pools import Pools
+from scripts.helper.attached.resolvers import Resolvers
 from scripts.helper.attached.way import Way
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
@@ -61,6 +64,7 @@ class Host:
         self.config, self.vswitch = config, vswitch
         self._lock = threading.RLock()
         self.endpoints, self.gateways, self.joins = Endpoints(vswitch), Gateways(vswitch), Joins(vswitch)
+        self.resolvers = Resolvers(vswitch, Path(config.socket).parent)
         self.driven, self.pools = Driven(vswitch), Pools(vswitch)
         self._neighbours = Neighbours(config.vtep)
         self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
@@ -83,7 +87,7 @@ class Host:
             self.endpoints.look(self.vswitch.ports().values())
 
     def restore(self) -> None:
-        """Put right what went by itself: the bridge, gateways, pairs to joined bridges, NAT.
+        """Put right what went by itself: the bridge, gateways, resolvers, pairs to joined bridges, NAT.
 
         VswitchError if there is no bridge to be had; what else cannot be is logged.
         """
@@ -97,6 +101,7 @@ class Host:
             for work in (
                 self._way.keep,
                 self.gateways.restore,
+                lambda: self.resolvers.restore(self.inner_mtu()),
                 lambda: self.joins.restore(self.inner_mtu()),
                 self._keep_nat,
             ):
@@ -160,6 +165,7 @@ class Host:
                 *self.endpoints.reports(joined, self.joins.records(), present),
                 *self.joins.reports(joined),
                 *self.gateways.reports(ports, present),
+                *self.resolvers.reports(ports, present),
                 *self.driven.reports(ports, present),
             ]
         return {Key(report.container, report.interface): report for report in found}
@@ -223,6 +229,11 @@ class Host:
             self.set_nat()
         return gateway_key(want.vlan)
 
+    def set_names(self, want: NamesWant) -> bool:
+        """Who is called how in a network; whether its resolver came or went by that."""
+        with self._lock:
+            return self.resolvers.set(want, self.inner_mtu())
+
     def set_mtu(self, mtu: int) -> None:
         """So many bytes fit through every tunnel: whatever is attached has this MTU, now and later."""
         with self._lock:
@@ -230,6 +241,7 @@ class Host:
             self.endpoints.set_mtu(mtu)
             self.joins.set_mtu(mtu)
             self.driven.set_mtu(mtu)
+            self.resolvers.set_mtu(mtu)
 
     def shape(self, key: Key, rates: Rates) -> None:
         """Hold the endpoint to these rates; one that is not here (any more) has nothing to be held."""
@@ -381,7 +393,8 @@ class Host:
             for port in self.driven.strays(ports):
                 log.info("The port %s is of an endpoint that Docker has no more: removed", port.name)
                 self.endpoints.remove(port)
-            used = {*self.endpoints.host_ends(), *self.driven.host_ends(), *(port.name for port in ports if port.join)}
+            used = {*self.endpoints.host_ends(), *self.driven.host_ends()}
+            used |= {port.name for port in ports if port.join or port.resolver}
             for name in devices():
                 if is_host_end(name) and name not in used:
                     log.info("The device %s is used by nobody: removed", name)

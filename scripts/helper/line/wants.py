@@ -74,7 +74,8 @@ class Wants:
             self._revalidator.settle()
             return
         if isinstance(wanted, NamesWant):
-            self._host.gateways.resolver.name(wanted.vlan, wanted.names)
+            if self._host.set_names(wanted):
+                channel.mark_changes()
             return
         if isinstance(wanted, MtuWant):
             self._host.set_mtu(wanted.mtu)

@@ -52,6 +52,14 @@ def answer(asked: message.QueryMessage, wire: bytes) -> message.Message | None:
     return said if asked.is_response(said) else None
 
 
+def nobody(asked: message.QueryMessage) -> message.Message:
+    """That nobody is called so, here or anywhere. It says nothing of how long, so nobody remembers it (RFC 2308, 5)."""
+    found = message.make_response(asked, recursion_available=True)
+    found.flags |= flags.AA
+    found.set_rcode(rcode.NXDOMAIN)
+    return found
+
+
 def failed(asked: message.QueryMessage) -> message.Message:
     """That nobody could be asked."""
     found = message.make_response(asked, recursion_available=True)

@@ -1,10 +1,17 @@
-"""A container that Docker itself put on a bridge: its interface is found by its MAC, and made to fit the tunnel."""
+"""A container that Docker itself gave its interface: it is found by its MAC, and made to fit the network."""
 
+import errno
+import socket
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
+from scripts.helper.net import links
 from scripts.helper.net.netns import in_words, inside, opened
+
+MAIN = 254  # linux/rtnetlink.h: RT_TABLE_MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,24 @@ def fit(netns: str, mac: str, mtu: int) -> Ends:
         if link:
             _lower(ipr, link, mtu)
         return Ends(interface, link and str(link.get("ifname")))
+
+
+def lead(netns: str, interface: str, address: IPv4Address) -> None:
+    """This address is reached by this interface if the container has no default route, else by that; PlumbError.
+
+    Another interface that leads there already goes on to do so.
+    """
+
+    def settle(ipr: IPRoute) -> None:
+        routed = any(not found["dst_len"] for found in ipr.get_routes(family=socket.AF_INET, table=MAIN))
+        try:
+            ipr.route("del" if routed else "add", dst=f"{address}/32", oif=links.find(interface), scope="link")
+        except NetlinkError as error:
+            if error.code not in (errno.EEXIST, errno.ESRCH):
+                raise
+
+    with opened(netns) as fd, in_words(f"Leading “{interface}” of a container to {address} failed"):
+        inside(fd, settle)
 
 
 def _lower(ipr: IPRoute, link: object, mtu: int) -> None:

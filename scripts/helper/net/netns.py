@@ -5,18 +5,24 @@ That costs half a millisecond, where a process costs ten. Within, a netlink sock
 was opened in.
 """
 
+import ctypes
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netns import setns
 
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+MS_BIND = 0x1000  # linux/mount.h
+
 T = TypeVar("T")
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class PlumbError(Exception):
@@ -43,18 +49,54 @@ def inside(fd: int, work: Callable[[IPRoute], T], meanwhile: Callable[[], object
 
     `meanwhile` is called here at the same time; what it raises is raised once the work is over.
     """
+
+    def visit() -> T:
+        setns(fd)
+        with IPRoute() as ipr:
+            return work(ipr)
+
+    return _apart(visit, meanwhile)
+
+
+def lasting(path: Path, settings: Mapping[str, str]) -> None:
+    """There is a namespace at this path, which no process needs to hold; one that is made has these `net.*` settings.
+
+    It is there until the machine restarts, or somebody unmounts it. PlumbError.
+    """
+
+    def make() -> None:
+        _call(_libc.unshare, CLONE_NEWNET)
+        for name, value in settings.items():
+            setting = Path("/proc/sys/net", name)
+            if setting.exists():  # a kernel may be without IPv6
+                setting.write_text(value)
+        _call(_libc.mount, b"/proc/thread-self/ns/net", bytes(path), None, MS_BIND, None)
+
+    with in_words(f"Making the network namespace “{path}” failed"):
+        if not path.exists():
+            path.touch()
+        if path.stat().st_dev != Path("/proc/thread-self/ns/net").stat().st_dev:  # all namespaces are on one
+            _apart(make)
+
+
+def _call(function: Callable[..., int], *arguments: object) -> None:
+    if function(*arguments) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _apart(work: Callable[[], T], meanwhile: Callable[[], object] = lambda: None) -> T:
+    """Do it in a thread that ends with it."""
     results: list[T] = []
     errors: list[BaseException] = []
 
-    def visit() -> None:
+    def run() -> None:
         try:
-            setns(fd)
-            with IPRoute() as ipr:
-                results.append(work(ipr))
+            results.append(work())
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=visit, name="netns", daemon=True)
+    thread = threading.Thread(target=run, name="netns", daemon=True)
     thread.start()
     try:
         meanwhile()

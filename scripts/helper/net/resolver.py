@@ -1,12 +1,13 @@
-"""Names for containers: a DNS server at one address in every network that has a gateway here.
+"""Names for containers: a DNS server at one address in every network that it is given a device of.
 
-| question                             | answer                                              |
-|--------------------------------------|-----------------------------------------------------|
-| a name of the network it came from   | at once, from what the controller last said         |
-| any other                            | that of a server of this host's /etc/resolv.conf    |
+| question                              | answer                                              |
+|---------------------------------------|-----------------------------------------------------|
+| a name of the network it came from    | at once, from what the controller last said         |
+| any other, in a network with a way out | that of a server of this host's /etc/resolv.conf    |
 | more than MOST_ASKED of those at once | none; whoever asked asks again                      |
+| any other, in a network without one   | at once: nobody is called so                        |
 
-Sockets are bound to the gateway's device. So the kernel says which network asks, an answer leaves where its question
+Sockets are bound to the network's device. So the kernel says which network asks, an answer leaves where its question
 came in, and nobody but the network's containers is answered. The sockets to the servers are our own too: dnspython's
 are not to be had where something imports eventlet, as Open vSwitch's library does.
 """
@@ -18,16 +19,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from dns import flags, message
 
 from scripts.helper.net import answers
+from scripts.helper.net.netns import in_words, inside, opened
 
-INTERFACE = IPv4Interface("169.254.53.53/32")  # link-local: it is nobody's elsewhere
+ADDRESS = IPv4Address("169.254.53.53")  # link-local: it is nobody's elsewhere
 PORT = 53
 MOST_ASKED = 64  # questions on their way to somebody else
 MOST_CONNECTIONS = 8  # fewer than threads: who holds them open keeps nobody from asking by datagram
@@ -41,11 +44,21 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 log = logging.getLogger(__name__)
 
 
+class Zone(NamedTuple):
+    """What one network may ask for."""
+
+    names: answers.Names
+    outside: bool  # other names are asked of this host's servers
+
+
+EMPTY = Zone({}, outside=False)
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where one network asks."""
 
-    index: int  # of the device: one that was made anew has another
+    mark: str
     udp: socket.socket
     tcp: socket.socket
 
@@ -54,7 +67,7 @@ class Resolver:
     """Answers in the networks that it serves. Any thread may call."""
 
     def __init__(self) -> None:
-        self._names: dict[int, answers.Names] = {}
+        self._zones: dict[int, Zone] = {}
         self._places: dict[int, _Place] = {}
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -63,20 +76,22 @@ class Resolver:
         self._connected = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._running = False
 
-    def name(self, vlan: int, names: answers.Names) -> None:
-        """These are called so in this network, and nobody else."""
-        self._names[vlan] = names
+    def know(self, vlan: int, zone: Zone) -> None:
+        """This is what this network may ask for, and no more."""
+        self._zones[vlan] = zone
 
-    def serve(self, vlan: int, device: str) -> None:
-        """Answer what comes by this device, which has our address. Idempotent."""
-        index = socket.if_nametoindex(device)
+    def serve(self, vlan: int, netns: str, device: str, mark: str) -> None:
+        """Answer what comes by this device of that namespace, which has our address; PlumbError. Idempotent.
+
+        `mark`: tells the device from an earlier one of the same name.
+        """
         with self._lock:
-            if vlan in self._places and self._places[vlan].index == index:
+            if vlan in self._places and self._places[vlan].mark == mark:
                 return
             self._close(vlan)
-            udp, tcp = _bound(socket.SOCK_DGRAM, device), _bound(socket.SOCK_STREAM, device)
-            tcp.listen(MOST_CONNECTIONS)
-            self._places[vlan] = _Place(index, udp, tcp)
+            with opened(netns) as fd, in_words(f"Taking questions at “{device}” failed"):
+                udp, tcp = inside(fd, lambda _: _listening(device))
+            self._places[vlan] = _Place(mark, udp, tcp)
             self._selector.register(udp, selectors.EVENT_READ, lambda: self._datagram(vlan, udp))
             self._selector.register(tcp, selectors.EVENT_READ, lambda: self._connection(vlan, tcp))
             if not self._running:
@@ -87,6 +102,7 @@ class Resolver:
         """Nobody asks here any more. Idempotent."""
         with self._lock:
             self._close(vlan)
+            self._zones.pop(vlan, None)
 
     def _close(self, vlan: int) -> None:
         place = self._places.pop(vlan, None)
@@ -109,7 +125,7 @@ class Resolver:
         asked = answers.question(wire)
         if asked is None:
             return
-        answer = answers.known(asked, self._names.get(vlan, {}))
+        answer = _at_once(asked, self._zones.get(vlan, EMPTY))
         if answer is not None:
             udp.sendto(answers.datagram(asked, answer), asker)
             return
@@ -118,7 +134,7 @@ class Resolver:
     def _connection(self, vlan: int, tcp: socket.socket) -> None:
         connection, _ = tcp.accept()
         connection.settimeout(CONNECTION_S)
-        if not self._aside(self._connected, lambda: _answer_all(connection, self._names, vlan)):
+        if not self._aside(self._connected, lambda: _answer_all(connection, self._zones, vlan)):
             connection.close()
 
     def _aside(self, room: threading.Semaphore, work: Callable[[], object]) -> bool:
@@ -140,27 +156,41 @@ class Resolver:
         return True
 
 
+def _listening(device: str) -> tuple[socket.socket, socket.socket]:
+    """Sockets for datagrams and for connections; OSError."""
+    with ExitStack() as undo:
+        udp, tcp = (undo.enter_context(_bound(kind, device)) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
+        tcp.listen(MOST_CONNECTIONS)
+        undo.pop_all()
+    return udp, tcp
+
+
 def _bound(kind: socket.SocketKind, device: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, kind)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         made.setblocking(False)
-        made.bind((str(INTERFACE.ip), PORT))
+        made.bind((str(ADDRESS), PORT))
     except OSError:
         made.close()
         raise
     return made
 
 
-def _answer_all(connection: socket.socket, names: Mapping[int, answers.Names], vlan: int) -> None:
+def _at_once(asked: message.QueryMessage, zone: Zone) -> message.Message | None:
+    """The answer that takes nobody else; None if there is none."""
+    return answers.known(asked, zone.names) or (None if zone.outside else answers.nobody(asked))
+
+
+def _answer_all(connection: socket.socket, zones: Mapping[int, Zone], vlan: int) -> None:
     """Each question of a connection, until it ends (RFC 7766)."""
     with connection, connection.makefile("rb") as stream:
         while wire := _framed(stream):
             asked = answers.question(wire)
             if asked is None:
                 return
-            answer = answers.known(asked, names.get(vlan, {})) or _elsewhere(asked)
+            answer = _at_once(asked, zones.get(vlan, EMPTY)) or _elsewhere(asked)
             connection.sendall(_frame(answer.to_wire()))
 
 
@@ -221,4 +251,4 @@ def _servers() -> list[str]:
     except OSError:
         return []
     found = [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
-    return [server for server in found if server != str(INTERFACE.ip)][:MOST_SERVERS]
+    return [server for server in found if server != str(ADDRESS)][:MOST_SERVERS]

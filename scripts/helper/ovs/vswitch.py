@@ -22,6 +22,7 @@ __all__ = ["PortState", "Vswitch", "VswitchError"]
 
 # keys of Port.external_ids
 ENDPOINT, PEER, JOIN, DRIVEN = OURS + "endpoint", OURS + "peer", OURS + "join", OURS + "driven"
+RESOLVER = OURS + "resolver"
 
 COLUMNS = {
     "Open_vSwitch": ("bridges", "other_config"),
@@ -47,6 +48,7 @@ class PortState:
     peer: str | None = None  # the host that the tunnel leads to
     join: str | None = None  # the Linux bridge that it joins
     driven: str | None = None  # the id of Docker's endpoint
+    resolver: str | None = None  # the vlan of the network whose questions it takes
     error: str | None = None  # why it has no ofport
 
 
@@ -271,5 +273,6 @@ def _state(port: Any) -> PortState:
         peer=ids.get(PEER),
         join=ids.get(JOIN),
         driven=ids.get(DRIVEN),
+        resolver=ids.get(RESOLVER),
         error=device.error[0] if device.error else None,
     )

@@ -107,7 +107,7 @@ def test_what_a_host_name_is(refused: Refused, name: str) -> None:
         ({"tunnels": {"H": 1}}, "tunnels.H", "“H” is not understood: a host name has"),
         ({"endpoints": [ENDPOINT | {"mac": "x"}]}, "endpoints[0].mac", "“x” is not a MAC address"),
         ({"endpoints": [ENDPOINT | {"address": "x"}]}, "endpoints[0].address", "IPv4 address with prefix"),
-        ({"endpoints": [ENDPOINT | {"role": "x"}]}, "endpoints[0].role", "say 'container', 'router' or 'gateway'"),
+        ({"endpoints": [ENDPOINT | {"role": "x"}]}, "endpoints[0].role", "'gateway' or 'resolver'"),
         ({"endpoints": [ENDPOINT | {"ofport": 1 << 32}]}, "endpoints[0].ofport", "is too big: less than"),
         ({"extra": 1}, "extra", "what is known: dpid, vtep, underlay_mtu, tunnels, endpoints"),
     ],

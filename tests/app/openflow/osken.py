@@ -14,13 +14,14 @@ DP = ofproto_protocol.ProtocolDesc(ofp.OFP_VERSION)
 WHOLE_REGISTER = nicira_ext.ofs_nbits(0, 31)
 NAMES = {
     "ip_src": "ipv4_src",
+    "ip_dst": "ipv4_dst",
     "tun_id": "tunnel_id",
     "nd_target": "ipv6_nd_target",
     "nd_sll": "ipv6_nd_sll",
     "nd_tll": "ipv6_nd_tll",
 }
 IN_WORDS = (
-    *("eth_src", "eth_dst", "ip_src", "ipv6_src", "ipv6_dst", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"),
+    *("eth_src", "eth_dst", "ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"),
     *("nd_target", "nd_sll", "nd_tll"),
 )
 

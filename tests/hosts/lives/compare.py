@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, ip_interface
 from typing import Any, NamedTuple
 
-from app.wire import GatewayWant, ShaperWant
+from app.wire import GatewayWant, NamesWant, ShaperWant
 from flows.model import Mac
 from tests.hosts.lives.views import HostView, View
 from tests.hosts.lives.world import NETS, Life, Rates, Ruled, State, World
@@ -123,24 +123,27 @@ def _told(ends: Mapping[End, Life], told: Iterable[Mapping[str, Any]]) -> Iterat
 
 
 def _plugged(ends: Mapping[End, Life], host: HostView) -> Iterator[str]:
-    """A port and a device for each, a gateway and a tunnel where one is wanted, and no others."""
+    """A port and a device for each, a gateway, a resolver and a tunnel where one is wanted, and no others."""
     wanted = {end.driven or f"{end.container}/{end.interface}" for end in ends}
     held = [port.ids.get("containet-driven") or port.ids.get("containet-endpoint") for port in host.ports]
     yield from _versus("ports", "Docker", wanted, "OVSDB", {each for each in held if each})
     yield from (f"the port {port.name} is broken: {port.error}" for port in host.ports if port.error or not port.ofport)
-    gateways = {body.vlan for body in host.wanted.values() if isinstance(body, GatewayWant) and body.present}
-    made = {int(port.ids["containet-gateway"]) for port in host.ports if "containet-gateway" in port.ids}
-    yield from _versus("gateways", "wanted", gateways, "OVSDB", made)
+    own = 0
+    for what, kind in (("gateway", GatewayWant), ("resolver", NamesWant)):
+        asked = {body.vlan for body in host.wanted.values() if isinstance(body, kind) and body.present}
+        made = {int(port.ids[f"containet-{what}"]) for port in host.ports if f"containet-{what}" in port.ids}
+        yield from _versus(f"{what}s", "wanted", asked, "OVSDB", made)
+        own += len(asked)
     plugged = {port.name for port in host.ports if not port.ids.get("containet-peer")}
-    if len(plugged) != len(wanted) + len(gateways):
-        yield f"{len(plugged)} ports for {len(wanted)} endpoints and {len(gateways)} gateways: {sorted(plugged)}"
+    if len(plugged) != len(wanted) + own:
+        yield f"{len(plugged)} ports for {len(wanted)} endpoints and {own} of the host's own: {sorted(plugged)}"
     ours = {name for name in host.devices if name.startswith(("ct", "cd", "cj", "gw"))}
     yield from _versus("devices", "OVSDB", plugged, "kernel", ours)
     shaped = {(body.container, body.interface) for body in host.wanted.values() if isinstance(body, ShaperWant)}
     yield from _versus("shapers", "Docker", {end[:2] for end in ends}, "wanted", shaped)
     for container in {end.container for end in ends}:
-        own = {each.split("/")[0] for end in ends if end.container == container for each in end.addresses}
-        yield from _versus(f"{container[:12]}", "Docker", own, "kernel", host.addresses.get(container, frozenset()))
+        has = {each.split("/")[0] for end in ends if end.container == container for each in end.addresses}
+        yield from _versus(f"{container[:12]}", "Docker", has, "kernel", host.addresses.get(container, frozenset()))
 
 
 def _kept(
