@@ -353,7 +353,7 @@ class Host:
                 self.driven.note(found, self.inner_mtu())
             if found is None or found.netns is None:
                 self.joins.drop(container)
-            elif found.attachments and self.joins.records():
+            elif self.joins.records():
                 self.joins.note(found, bridges, self.inner_mtu())
 
     def _settle(self, key: Key, record: EndpointRecord, found: Container | None) -> None:
