@@ -1,0 +1,31 @@
+"""Fifty containers that come and go as fast as Docker can: nothing of them is left, and who stays is not concerned."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from scripts.lab import Lab
+from scripts.lab.measure import reaches
+from tests.hosts.lives.test_soak import AGREED_S, agree
+from tests.hosts.lives.world import NETS, Joined, Life, World
+from tests.hosts.people import soon
+from tests.hosts.test_docker_network import MAKE, docker, inspected, run
+
+CHURNS, AT_ONCE = 50, 4
+
+
+def test_fifty_quick_churns_leave_nothing(lab: Lab) -> None:
+    net = NETS["blue"]
+    for host in lab.hosts[:2]:
+        docker(host, *MAKE, "--subnet", net.subnet, "-o", f"vlan={net.vlan}", "blue")
+    web1, web2 = run(lab["h1"], "web1"), run(lab["h2"], "web2")
+    soon(lambda: reaches(web1, inspected(web2)["IPAddress"]), "they reach each other")
+
+    def churn(number: int) -> None:
+        docker(lab.hosts[number % 2], "run", "--rm", "--network", "blue", "lab", "true")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(churn, range(CHURNS)))
+
+    assert reaches(web1, inspected(web2)["IPAddress"])
+    lives = {box.name: Life(box.name, box.host.name, joined=(Joined("blue"),)) for box in (web1, web2)}
+    world = World(nets=frozenset({("h1", "blue"), ("h2", "blue")}), lives=lives)
+    agree(lab, world, AGREED_S)
