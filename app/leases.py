@@ -107,7 +107,7 @@ class Leases:
                 if Lease(vlan=pool.vlan, subnet=pool.subnet, block=block) not in said:
                     self._free(pool, block)
         clashing = []
-        for lease in sorted(said, key=lambda lease: lease.block):
+        for lease in sorted(said, key=lambda lease: (lease.block.version, lease.block)):
             holders = {h for block, h in self._held.get(lease.of, {}).items() if block.overlaps(lease.block)}
             if holders - {host}:
                 clashing.append(lease)

@@ -177,3 +177,13 @@ def test_a_forgotten_hosts_addresses_are_free() -> None:
     there.forget_host("h1")
 
     assert there.grant("h2", ASK) == lease
+
+
+def test_a_host_says_at_once_what_it_has_of_either_family() -> None:
+    pools = IPv4Network("172.15.42.0/24"), IPv6Network("fd00:42::/64")
+    blocks = IPv4Network("172.15.42.240/28"), IPv6Network("fd00:42::fff0/124")
+    said = [Lease(subnet=pool, block=block) for pool, block in zip(pools, blocks, strict=True)]
+    made = leases()
+
+    assert made.tell("h1", said) == ()
+    assert made.tell("h2", said) == tuple(said)
