@@ -127,6 +127,36 @@ def test_rates_of_the_network_and_of_the_endpoint(blue: Lab) -> None:
     soon(lambda: not any(key.startswith("web1") for key in endpoints(blue)), "it is disconnected")
 
 
+def test_what_is_disconnected_is_shown_nowhere(blue: Lab) -> None:
+    web1 = run(blue["h1"], "web1")
+    up(blue, "web1")
+
+    docker(blue["h1"], "network", "disconnect", "blue", "web1")
+
+    (network,) = json.loads(docker(blue["h1"], "network", "inspect", "blue"))
+    assert network["Containers"] == {}
+    (found,) = json.loads(docker(blue["h1"], "inspect", "web1"))
+    assert found["NetworkSettings"]["Networks"] == {}
+    assert web1.exec("ls", "/sys/class/net").stdout.split() == ["lo"]
+    soon(lambda: "web1:eth0" not in endpoints(blue), "the controller has it no more")
+    assert "web1" not in containet(blue["h1"], "endpoints")
+    assert kept(blue["h1"], "pool/")[SUBNET]["used"] == []
+
+
+def test_prune_takes_the_networks_that_nobody_is_on(blue: Lab) -> None:
+    docker(blue["h1"], *MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=11", "red")
+    run(blue["h1"], "web1")
+    up(blue, "web1")
+
+    docker(blue["h1"], "network", "prune", "--force")
+
+    left = docker(blue["h1"], "network", "ls", "--filter", "driver=containet", "--format={{.Name}}")
+    assert left.split() == ["blue"]
+    soon(lambda: kept(blue["h1"], "pool/").keys() == {SUBNET}, "the addresses of the other one are given back")
+    assert {record["name"] for record in kept(blue["h1"], "network/").values()} == {"blue"}
+    soon(lambda: {subnet for _, subnet, _ in leases(blue)} == {SUBNET}, "nobody has them leased")
+
+
 def test_policy_moves_a_container_of_dockers_own(blue: Lab) -> None:
     web1, web2 = run(blue["h1"], "web1"), run(blue["h2"], "web2")
     up(blue, "web1", "web2")
