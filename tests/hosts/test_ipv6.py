@@ -132,6 +132,9 @@ def test_a_solicitation_is_answered_in_the_switch(blue: Lab) -> None:
 
     neighbour = in_network_of(web1, "ip", "-6", "neigh", "show", "fd00:42::100")
     assert inspected(web2)["MacAddress"] in neighbour
+    assert "REACHABLE" in neighbour, "as one who was asked, and answered"
+    assert reaches6(web1, "fd00:42::1")
+    assert "router" in in_network_of(web1, "ip", "-6", "neigh", "show", "fd00:42::1")
     assert solicitations(web2) == heard, "who was asked for heard nothing of it"
 
 
