@@ -190,10 +190,7 @@ def test_nothing_is_lost_when_any_of_them_is_killed(blue: Lab, order: tuple[str,
         (blue.controller if role == "controller" else blue["h1"]).kill(role)
         blue["h1"].exec("nsenter", f"--net=/proc/{pid}/ns/net", "ping", "-c", "1", "-W", "2", "172.15.42.100")
     for role in order:
-        if role == "controller":
-            blue.serve()
-        else:
-            blue.start("h1", role)
+        blue.start("controller" if role == "controller" else "h1", role)
 
     soon(lambda: standing(blue) == before, "all is as it was")
     assert reaches(web2, inspected(web1)["IPAddress"])
