@@ -60,9 +60,13 @@ class Containet:
             "tunnels": {link["peer"]: link["ofport"] for link in known["links"]},
             "endpoints": [_crowd(vlan, number) for vlan in (10, 20) for number in range(count // 2)],
         }
-        Player(self.place.lab.plan.port, third.name, everything).begin()
-        if not poll(lambda: not any(host["pending"] for host in self._controller("GET", "/v1/hosts")), MORE_S):
+        player = Player(self.place.lab.plan.port, third.name, everything)
+        player.begin()
+        if not poll(lambda: player.answered >= count and not self._pending(), MORE_S):
             raise LabError(f"{count:,} more endpoints are not there after {MORE_S:g} s")
+
+    def _pending(self) -> bool:
+        return any(host["pending"] for host in self._controller("GET", "/v1/hosts"))
 
     def kill(self) -> None:
         """The controller."""

@@ -23,6 +23,7 @@ class Player:
         self._rest, self._path = rest, f"/v1/hosts/{name}"
         self._said = Api.at(rest)
         self._session = 0
+        self.answered = 0  # wants
 
     def begin(self) -> None:
         """A session: all is told, and the stream of wants is open."""
@@ -54,5 +55,6 @@ class Player:
                         time.sleep(SHAPER_S)
                     said = {"key": want["key"], "generation": want["generation"]}
                     done("POST", f"{self._path}/done?session={session}", said)
+                    self.answered += 1
         except (OSError, HTTPException, LabError):
             return  # the controller is gone, or there is a newer session

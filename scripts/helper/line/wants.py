@@ -46,7 +46,10 @@ class Wants:
         with self._arrived:
             if session == self._session:
                 self._waiting.pop(want.key, None)
-                self._waiting[want.key] = want
+                if isinstance(want.body, SettleWant):  # somebody waits for that alone, and it depends on nothing else
+                    self._waiting = {want.key: want, **self._waiting}
+                else:
+                    self._waiting[want.key] = want
                 self._arrived.notify()
 
     def _run(self, channel: Channel) -> None:

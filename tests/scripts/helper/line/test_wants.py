@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
-from app.wire import GatewayWant, ShaperWant, TunnelPeer, TunnelsWant, Want
+from app.wire import GatewayWant, SettleWant, ShaperWant, TunnelPeer, TunnelsWant, Want
 from flows.model import Role, Tunnel
 from scripts.helper.attached.host import tunnel_name
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
@@ -96,6 +96,18 @@ def test_rates_wanted_while_the_helper_was_away_are_set_when_it_starts(
 
 def test_a_shaper_of_what_is_gone_is_done(here: Running, twin: Twin) -> None:  # noqa: ARG001
     assert want(twin, ShaperWant(container="gone", interface="eth0", up_kbps=1000), 1) is None
+
+
+def test_who_moves_does_not_wait_for_what_a_new_session_brings(here: Running, twin: Twin) -> None:  # noqa: ARG001
+    gone = [
+        Want(key=f"gone{n}", generation=1, body=ShaperWant(container=f"gone{n}", interface="eth0")) for n in range(200)
+    ]
+    settle = Want(key="settle", generation=1, body=SettleWant(number=1))
+    for wanted in (*gone, settle):
+        twin.want(wanted)
+    until(lambda: twin.answered(gone[-1]) and twin.answered(settle))
+
+    assert [done.key for done in twin.done].index("settle") < 150
 
 
 def test_a_gateway_comes_stays_over_a_restart_and_goes(here: Running, twin: Twin, ovs: Ovs) -> None:
