@@ -5,6 +5,7 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 OPT=/opt/containet ETC=/etc/containet BIN=/usr/local/bin UNITS=/etc/systemd/system
+DAEMON_JSON=/etc/docker/daemon.json
 PROGRAMS=(containet containet-helper osken-manager)
 SERVICES=(containet-controller containet-helper)
 
@@ -20,6 +21,7 @@ Usage: scripts/install.sh [OPTIONS]
 
 Installs Containet on Debian 12 or Ubuntu 24.04, as root: distribution packages, a Python environment in $OPT,
 links in $BIN, and systemd units where systemd runs. Run it again to upgrade; what stands in $ETC is kept.
+On a host Docker is told to ask the helper for names ($DAEMON_JSON; what else stands there is kept).
 
   --controller            this machine runs the controller
   --listen IP             the controller is reached at this address too (127.0.0.1 always; with --vtep, there too)
@@ -115,6 +117,22 @@ datapath_type = "system"
 END
 }
 
+# Lets Docker's engine ask the helper for names (add), or no more (remove). It reads that when it starts.
+engine_dns() {
+    local said
+    said=$("$OPT/bin/python" -I -m scripts.engine_dns "$1" "$DAEMON_JSON") || {
+        say "so Docker's engine is not told: see “Names” in docs/docker.md"
+        return
+    }
+    [[ $said == changed ]] || return 0
+    say "$DAEMON_JSON: the helper's DNS server is ${1%e}ed"
+    if systemd_runs && systemctl --quiet is-active docker && [[ -z $(docker ps --quiet) ]]; then
+        systemctl restart docker
+    else
+        say "Docker's engine reads it when it starts: restart it when its containers may stop"
+    fi
+}
+
 start() {
     local service=$1 command=$2
     if ! systemd_runs; then
@@ -141,12 +159,14 @@ install_all() {
     if [[ -e $ETC/helper.toml ]]; then
         systemd_runs || say "Open vSwitch and Docker first: /usr/share/openvswitch/scripts/ovs-ctl start; dockerd"
         start containet-helper containet-helper
+        engine_dns add
     fi
     say "done: $("$BIN/containet" --version); containet --help says how to go on"
 }
 
 uninstall() {
     local bridge service program device
+    [[ ! -e $ETC/helper.toml ]] || engine_dns remove
     bridge=$(sed -n 's/^ *bridge *= *"\([^"]*\)".*/\1/p' "$ETC/helper.toml" 2>/dev/null || true)
     for service in "${SERVICES[@]}"; do
         if systemd_runs && [[ -e $UNITS/$service.service ]]; then
@@ -174,6 +194,8 @@ remove_network() {
     else
         say "Open vSwitch does not run, so the bridge $1 stays in its database: ovs-vsctl del-br $1"
     fi
+    umount /run/containet/resolver 2>/dev/null || true # the namespace, if there is one
+    ip address delete 169.254.53.53/32 dev lo 2>/dev/null || true
     ip -brief link show type veth | while read -r device _; do
         device=${device%@*}
         # Made by the helper: a veth pair's host end, its name a prefix and eight random digits.

@@ -29,6 +29,7 @@ EVENTS = {
     "event": ["start", "die", "destroy", "rename", "connect", "disconnect", "create", "remove"],
 }
 DRIVER = "containet"  # of the networks that are ours to drive
+BRIDGE = "bridge"  # of those that are Linux bridges
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Docker:
     def bridges(self) -> Mapping[str, str]:
         """The Linux bridge of each network that has one, by the network's id; DockerAwayError."""
         networks: Sequence[Mapping[str, Any]] = (
-            self._ask(lambda client: client.networks(filters={"driver": "bridge"})) or ()
+            self._ask(lambda client: client.networks(filters={"driver": BRIDGE})) or ()
         )
         return {
             net["Id"]: (net.get("Options") or {}).get("com.docker.network.bridge.name") or f"br-{net['Id'][:12]}"
@@ -143,7 +144,7 @@ class Docker:
     ) -> None:
         """Call `on_connect` whenever the engine is there anew, `on_event` with a container's id when it changed.
 
-        `on_network` when a network of ours came or went.
+        `on_network` when a network of ours, or a Linux bridge of Docker's, came or went.
 
         First the stream is opened, then all is looked at, then the stream is read: nothing falls between. Ends after
         `close`.
@@ -157,7 +158,7 @@ class Docker:
                 for event in events:
                     if container := _concerned(event):
                         on_event(container)
-                    elif _is_of_our_network(event):
+                    elif _is_of_network(event):
                         on_network()
                 self._gone("the engine ended the stream of events")
             except (DockerAwayError, DockerException, requests.RequestException, OSError) as error:
@@ -244,6 +245,6 @@ def _concerned(event: Mapping[str, Any]) -> str | None:
     return str(found) if found else None
 
 
-def _is_of_our_network(event: Mapping[str, Any]) -> bool:
-    """Whether it is about a network that we drive itself."""
-    return event.get("Type") == "network" and (event["Actor"].get("Attributes") or {}).get("type") == DRIVER
+def _is_of_network(event: Mapping[str, Any]) -> bool:
+    """Whether it is about a network itself: one that we drive, or that is a Linux bridge."""
+    return event.get("Type") == "network" and (event["Actor"].get("Attributes") or {}).get("type") in (DRIVER, BRIDGE)

@@ -39,8 +39,7 @@ class Keeper:
         concerned = {key.container for key in self._host.endpoints.records()}
         concerned |= set(self._host.endpoints.unsettled(devices()))
         concerned |= set(self._host.driven.containers())
-        if self._host.driven.networks() or self._host.pools.records():
-            self._guarded(self.look_at_networks)()
+        self._guarded(self.look_at_networks)()
         try:
             concerned |= set(self._docker.labelled())
             if self._host.driven.unknown():
@@ -53,12 +52,14 @@ class Keeper:
         self.look_at(concerned)
 
     def look_at_networks(self) -> None:
-        """What Docker calls its networks that are ours to drive, and whether it has them still."""
-        called = self._docker.driven()
+        """What Docker calls its networks that are ours to drive, and whether it has them still; its own bridges."""
+        called, bridges = self._docker.driven(), self._docker.bridges()
         with self._host.alone():
             self._host.driven.see_networks(called)
         self._host.pools.release_forgotten(self._host.driven.networks().values())
         self._channel.mark_changes()
+        with self._host.alone():
+            self._host.resolvers.serve_engine(bridges.values())
 
     def look_at(self, containers: Iterable[str]) -> None:
         """How these are now is how it is here, and what the controller is told."""

@@ -1,5 +1,6 @@
 """Containers find each other by name on all hosts of their network, and others by the host's own servers."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,8 +48,12 @@ print(query.tcp(message.make_query(sys.argv[1], "A"), "169.254.53.53", timeout=5
 
 def run(host: Machine, name: str, network: str, address: str, *options: str) -> Box:
     """A container with this address."""
-    where = ("--name", name, "--network", network, "--ip", address, *options)
-    host.exec("docker", "run", "--detach", *where, "lab", "sleep", "100000")
+    return start(host, name, network, "--ip", address, *options)
+
+
+def start(host: Machine, name: str, network: str, *options: str) -> Box:
+    """A container."""
+    host.exec("docker", "run", "--detach", "--name", name, "--network", network, *options, "lab", "sleep", "100000")
     return Box(host, name)
 
 
@@ -203,6 +208,39 @@ def test_names_outlive_the_helper_and_go_with_the_network(named: Lab) -> None:
     named["h1"].exec("docker", "rm", "--force", "web1", "web2")
     soon(lambda: not kept(named["h1"]), "what nobody asks for is not kept")
     soon(lambda: not any(end["role"] == "resolver" and end["host"] == "h1" for end in ends(named)), "nor plugged")
+
+
+@pytest.fixture
+def usual(named: Lab) -> Iterator[Lab]:
+    """On h1 the engine has bridges of its own, and is told of the helper as install.sh does it."""
+    host = named["h1"]
+    file = host.root / "etc/docker/daemon.json"
+    before = file.read_text()
+    said = {key: value for key, value in json.loads(before).items() if key not in ("bridge", "dns")}
+    file.write_text(json.dumps(said | {"dns": ["198.51.100.53"]}))
+    host.exec(sys.executable, "-m", "scripts.engine_dns", "add", "/etc/docker/daemon.json")
+    host.stop("dockerd")
+    named.start("h1", "dockerd")
+    yield named
+    if containers := host.exec("docker", "ps", "--all", "--quiet").stdout.split():
+        host.exec("docker", "rm", "--force", *containers)
+    host.exec("docker", "network", "prune", "--force")
+    host.stop("dockerd")
+    file.write_text(before)
+    named.start("h1", "dockerd")
+
+
+def test_an_engine_that_asks_the_helper_finds_other_names_from_its_own_bridges_too(usual: Lab) -> None:
+    host = usual["h1"]
+    host.exec("docker", "network", "create", "plain")
+    run(usual["h2"], "web2", "blue", "172.15.42.102")
+    web1 = run(host, "web1", "blue", "172.15.42.101")
+    plain = [start(host, f"plain-{network}", network) for network in ("bridge", "plain", "host")]
+
+    finds(web1, "web2", "172.15.42.102")
+    for box in plain:
+        finds(box, "www.example.org", "203.0.113.7")
+        assert "172.15.42.102" not in asks(box, "web2"), "that is nobody's there"
 
 
 def kept(host: Machine) -> list[str]:

@@ -29,6 +29,7 @@ from scripts.helper.ovs.record import Key
 from scripts.helper.ovs.vswitch import RESOLVER, PortState, Vswitch
 
 INTERFACE, MAC = IPv4Interface(ADDRESS), Mac.of(ADDRESS)
+LOOPBACK = "lo"
 SETTINGS = {
     "ipv4/ip_forward": "0",
     "ipv4/conf/all/rp_filter": "0",  # there is no route to whoever asks: the answer leaves by the socket's device
@@ -74,6 +75,14 @@ class Resolvers:
             self._plug(vlan, ports.get(vlan), mtu)
         for vlan in ports.keys() - self._known().keys():
             self._unplug(vlan, ports[vlan])
+
+    def serve_engine(self, bridges: Iterable[str]) -> None:
+        """What Docker has on these Linux bridges may ask too, and what it has in this host's own namespace; PlumbError.
+
+        The engine is told one server for all of its containers, also for those that are on no network of ours.
+        """
+        plumb.add_address(LOOPBACK, INTERFACE)
+        self._resolver.serve_devices({LOOPBACK, *(devices() & set(bridges))})
 
     def set_mtu(self, mtu: int) -> None:
         """All have this MTU (bytes)."""

@@ -144,6 +144,12 @@ def fit(netns: str, interface: str, host_end: str, mtu: int) -> None:
         _set_mtu(ipr, host_end, mtu)
 
 
+def add_address(device: str, address: IPv4Interface) -> None:
+    """The device of this host has this address, besides others. Idempotent."""
+    with IPRoute() as ipr, in_words(f"Giving “{device}” the address {address} failed"):
+        ipr.addr("replace", index=_need(device), address=str(address.ip), prefixlen=address.network.prefixlen)
+
+
 def set_mtu(device: str, mtu: int) -> None:
     """The device of this host has this MTU (bytes). Idempotent."""
     with IPRoute() as ipr, in_words(f"Giving “{device}” the MTU {mtu} failed"):

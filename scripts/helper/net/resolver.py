@@ -6,6 +6,7 @@
 | any other, in a network with a way out | that of a server of this host's /etc/resolv.conf    |
 | more than MOST_ASKED of those at once | none; whoever asked asks again                      |
 | any other, in a network without one   | at once: nobody is called so                        |
+| any, from Docker's own bridges        | that of a server of this host's /etc/resolv.conf    |
 
 Sockets are bound to the network's device. So the kernel says which network asks, an answer leaves where its question
 came in, and nobody but the network's containers is answered. The sockets to the servers are our own too: dnspython's
@@ -17,17 +18,18 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from dns import flags, message
 
-from scripts.helper.net import answers
+from scripts.helper.net import answers, links
 from scripts.helper.net.netns import in_words, inside, opened
 
 ADDRESS = IPv4Address("169.254.53.53")  # link-local: it is nobody's elsewhere
@@ -52,6 +54,9 @@ class Zone(NamedTuple):
 
 
 EMPTY = Zone({}, outside=False)
+OUTSIDE = Zone({}, outside=True)
+
+Place = int | str  # a network's vlan; or a device of this host by its name, behind which no names are known
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Resolver:
     """Answers in the networks that it serves. Any thread may call."""
 
     def __init__(self) -> None:
-        self._zones: dict[int, Zone] = {}
-        self._places: dict[int, _Place] = {}
+        self._zones: dict[Place, Zone] = {}
+        self._places: dict[Place, _Place] = {}
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._pool = ThreadPoolExecutor(THREADS, "names")
@@ -85,18 +90,41 @@ class Resolver:
 
         `mark`: tells the device from an earlier one of the same name.
         """
+
+        def listening() -> tuple[socket.socket, socket.socket]:
+            with opened(netns) as fd:
+                return inside(fd, lambda _: _listening(device))
+
         with self._lock:
-            if vlan in self._places and self._places[vlan].mark == mark:
-                return
-            self._close(vlan)
-            with opened(netns) as fd, in_words(f"Taking questions at “{device}” failed"):
-                udp, tcp = inside(fd, lambda _: _listening(device))
-            self._places[vlan] = _Place(mark, udp, tcp)
-            self._selector.register(udp, selectors.EVENT_READ, lambda: self._datagram(vlan, udp))
-            self._selector.register(tcp, selectors.EVENT_READ, lambda: self._connection(vlan, tcp))
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="names", daemon=True).start()
+            self._serve(vlan, device, mark, listening)
+
+    def serve_devices(self, devices: Collection[str]) -> None:
+        """Answer what comes by these devices of this host, and no others; PlumbError. Idempotent.
+
+        This host has our address, and nobody is known by name there.
+        """
+        with self._lock:
+            for place in [place for place in self._places if isinstance(place, str) and place not in devices]:
+                self._close(place)
+            for device in devices:
+                self._zones[device] = OUTSIDE
+                self._serve(device, device, str(links.find(device)), partial(_listening, device))
+
+    def _serve(
+        self, place: Place, device: str, mark: str, listening: Callable[[], tuple[socket.socket, socket.socket]]
+    ) -> None:
+        """With the lock."""
+        if place in self._places and self._places[place].mark == mark:
+            return
+        self._close(place)
+        with in_words(f"Taking questions at “{device}” failed"):
+            udp, tcp = listening()
+        self._places[place] = _Place(mark, udp, tcp)
+        self._selector.register(udp, selectors.EVENT_READ, lambda: self._datagram(place, udp))
+        self._selector.register(tcp, selectors.EVENT_READ, lambda: self._connection(place, tcp))
+        if not self._running:
+            self._running = True
+            threading.Thread(target=self._run, name="names", daemon=True).start()
 
     def leave(self, vlan: int) -> None:
         """Nobody asks here any more. Idempotent."""
@@ -104,9 +132,9 @@ class Resolver:
             self._close(vlan)
             self._zones.pop(vlan, None)
 
-    def _close(self, vlan: int) -> None:
-        place = self._places.pop(vlan, None)
-        for each in (place.udp, place.tcp) if place else ():
+    def _close(self, place: Place) -> None:
+        taken = self._places.pop(place, None)
+        for each in (taken.udp, taken.tcp) if taken else ():
             self._selector.unregister(each)
             each.close()
 
@@ -120,21 +148,21 @@ class Resolver:
                 except Exception:
                     log.exception("A question about a name was not answered")
 
-    def _datagram(self, vlan: int, udp: socket.socket) -> None:
+    def _datagram(self, place: Place, udp: socket.socket) -> None:
         wire, asker = udp.recvfrom(LARGEST)
         asked = answers.question(wire)
         if asked is None:
             return
-        answer = _at_once(asked, self._zones.get(vlan, EMPTY))
+        answer = _at_once(asked, self._zones.get(place, EMPTY))
         if answer is not None:
             udp.sendto(answers.datagram(asked, answer), asker)
             return
         self._aside(self._asked, lambda: udp.sendto(answers.datagram(asked, _elsewhere(asked)), asker))
 
-    def _connection(self, vlan: int, tcp: socket.socket) -> None:
+    def _connection(self, place: Place, tcp: socket.socket) -> None:
         connection, _ = tcp.accept()
         connection.settimeout(CONNECTION_S)
-        if not self._aside(self._connected, lambda: _answer_all(connection, self._zones, vlan)):
+        if not self._aside(self._connected, lambda: _answer_all(connection, self._zones, place)):
             connection.close()
 
     def _aside(self, room: threading.Semaphore, work: Callable[[], object]) -> bool:
@@ -183,14 +211,14 @@ def _at_once(asked: message.QueryMessage, zone: Zone) -> message.Message | None:
     return answers.known(asked, zone.names) or (None if zone.outside else answers.nobody(asked))
 
 
-def _answer_all(connection: socket.socket, zones: Mapping[int, Zone], vlan: int) -> None:
+def _answer_all(connection: socket.socket, zones: Mapping[Place, Zone], place: Place) -> None:
     """Each question of a connection, until it ends (RFC 7766)."""
     with connection, connection.makefile("rb") as stream:
         while wire := _framed(stream):
             asked = answers.question(wire)
             if asked is None:
                 return
-            answer = _at_once(asked, zones.get(vlan, EMPTY)) or _elsewhere(asked)
+            answer = _at_once(asked, zones.get(place, EMPTY)) or _elsewhere(asked)
             connection.sendall(_frame(answer.to_wire()))
 
 
