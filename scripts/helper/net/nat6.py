@@ -16,20 +16,15 @@ hears from routers, and so loses a default route that it learnt of them. Only th
 back what it had.
 """
 
-import re
-import shlex
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv6Network, collapse_addresses
+from collections.abc import Iterable
+from ipaddress import IPv6Network
 from pathlib import Path
 
-from scripts.helper.net.firewall import NatError, nft, run
-from scripts.helper.net.nat import CHAIN, docker_rules
+from scripts.helper.net.firewall import DockerUser, NatError, Table, switched_before
 from scripts.helper.net.ports import Published
 
-TABLE = "ip6 containet"
+TABLE, DOCKER = Table("ip6 containet", "ip6", "forwarding"), DockerUser("ip6tables")
 DEVICES = Path("/proc/sys/net/ipv6/conf")
-
-_WAS = re.compile(r'comment "forwarding was ([01])"')
 
 
 class Nat6:
@@ -45,15 +40,16 @@ class Nat6:
         """
         wanted = sorted(set(subnets))
         published = sorted(set(ports), key=str)
-        table = _listed()
-        before = None if table is None else _forwarding_before(table)
+        table = TABLE.listed()
+        before = None if table is None else switched_before(table)
         if wanted:
-            nft(_ruleset(wanted, published, before or _forwarding()))
+            leads = (_dnat(port) for port in published if port.port.host_address is None)
+            TABLE.replace(wanted, leads, before or _forwarding())
             _forward("1")
         elif before:
-            nft(f"delete table {TABLE}\n")
-        _tell_docker(wanted)
-        if before == "0" and not wanted and _docker_rules() is None:  # Docker's chain: now Docker forwards too
+            TABLE.delete()
+        DOCKER.tell(wanted)
+        if before == "0" and not wanted and DOCKER.rules() is None:  # Docker's chain: now Docker forwards too
             _forward("0")
         self._stood = _look() if wanted else None
 
@@ -63,22 +59,11 @@ class Nat6:
 
 
 def _look() -> tuple[str | None, list[str] | None]:
-    return _listed(), _docker_rules()
-
-
-def _listed() -> str | None:
-    """Our table as it stands, or None if there is none."""
-    return run(["nft", "list", "table", *TABLE.split()], refusal_is_none=True)
+    return TABLE.listed(), DOCKER.rules()
 
 
 def _forwarding() -> str:
     return (DEVICES / "all" / "forwarding").read_text().strip()
-
-
-def _forwarding_before(table: str) -> str:
-    """What forwarding was before our table came."""
-    found = _WAS.search(table)
-    return found[1] if found else "1"
 
 
 def _forward(value: str) -> None:
@@ -97,66 +82,8 @@ def _forward(value: str) -> None:
         ) from error
 
 
-def _ruleset(subnets: Sequence[IPv6Network], ports: Sequence[Published], was: str) -> str:
-    """The whole table in nft(8)'s words, as one transaction that replaces an older one."""
-    ours = ", ".join(str(subnet) for subnet in collapse_addresses(subnets))
-    within = "\n".join(_dnat(published) for published in ports if published.port.host_address is None)
-    out = "\n".join(
-        f"    ip6 saddr {subnet} ip6 daddr != {subnet} masquerade\n"
-        f"    ct status dnat ip6 saddr {subnet} ip6 daddr {subnet} masquerade"
-        for subnet in subnets
-    )
-    apart = "\n".join(f"    ip6 saddr {subnet} ip6 daddr != {subnet} ip6 daddr {{ {ours} }} drop" for subnet in subnets)
-    shut = "\n".join(f"    ip6 saddr != {subnet} ip6 daddr {subnet} drop" for subnet in subnets)
-    return f"""\
-add table {TABLE}
-delete table {TABLE}
-table {TABLE} {{
-  comment "forwarding was {was}"
-  chain prerouting {{
-    type nat hook prerouting priority dstnat; policy accept;
-{within}
-  }}
-  chain output {{
-    type nat hook output priority -100; policy accept;
-{within}
-  }}
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-{out}
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-{apart}
-    ct status dnat accept
-    ct state established,related accept
-{shut}
-  }}
-}}
-"""
-
-
 def _dnat(published: Published) -> str:
     """What leads a packet for this port to its container."""
     port = published.port
     where = f"fib daddr type local ip6 daddr != ::1 {port.protocol} dport {port.host_port}"
-    return f"    {where} dnat to [{published.address}]:{port.port}"
-
-
-def _docker_rules() -> list[str] | None:
-    """Our rules in Docker's chain, as ip6tables lists them; None if there is no such chain."""
-    try:
-        listed = run(["ip6tables", "-w", "5", "-S", CHAIN], refusal_is_none=True)
-    except FileNotFoundError:
-        return None
-    return None if listed is None else [line for line in listed.splitlines() if "--comment containet" in line]
-
-
-def _tell_docker(subnets: Sequence[IPv6Network]) -> None:
-    have = _docker_rules()
-    if have is None:
-        return
-    want = [rule for subnet in subnets for rule in docker_rules(subnet)]
-    for change, rules in (("-D", [r for r in have if r not in want]), ("-I", [r for r in want if r not in have])):
-        for rule in rules:
-            run(["ip6tables", "-w", "5", change, *shlex.split(rule)[1:]])
+    return f"{where} dnat to [{published.address}]:{port.port}"
