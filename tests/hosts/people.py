@@ -36,6 +36,18 @@ def soon(done: Any, what: str, seconds: float = SOON_S) -> None:
     assert poll(done, seconds), f"not within {seconds:g} s: {what}"
 
 
+def named(lab: Lab, *vlans: int) -> None:
+    """Names are answered in these networks wherever somebody is in them: that comes moments after he does."""
+
+    def answered() -> bool:
+        ends = [end for end in lab.ask("/v1/endpoints")[1] if end["vlan"] in vlans]
+        answering = {(end["host"], end["vlan"]) for end in ends if end["role"] == "resolver"}
+        pending = any(host["pending"] for host in lab.ask("/v1/hosts")[1])
+        return bool(ends) and answering == {(end["host"], end["vlan"]) for end in ends} and not pending
+
+    soon(answered, f"names are answered in {vlans}")
+
+
 def interface(box: Box, name: str = "eth0") -> dict[str, Any]:
     """The container's interface: index, MAC, MTU, IPv4 address with prefix, how often its link came or went."""
     said = box.exec("sh", "-c", f"ip address show {name}; cat /sys/class/net/{name}/carrier_changes").stdout

@@ -11,7 +11,7 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import start_box
-from tests.hosts.people import connect, containet, soon, standing
+from tests.hosts.people import connect, containet, named, soon, standing
 
 POLICY = "networks:\n  blue: {vlan: 10, subnet: 172.15.42.0/24}\n"
 FREE = "172.15.42.9/24"
@@ -73,6 +73,7 @@ def peopled(lab: Lab) -> Lab:
     containet(lab["h1"], "policy", "apply", "-", text=POLICY)
     connect(web1, "172.15.42.1/24", "--vlan", "10", "--up", "10mbit")
     connect(web2, "172.15.42.2/24", "--vlan", "10")
+    named(lab, 10)
     return lab
 
 

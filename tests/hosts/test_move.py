@@ -7,7 +7,7 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, finish, reaches, serving, start_box, start_stream
-from tests.hosts.people import connect, containet, endpoints, interface, soon, standing
+from tests.hosts.people import connect, containet, endpoints, interface, named, soon, standing
 
 POLICY = """\
 networks:
@@ -79,8 +79,7 @@ def test_a_connection_lives_through_a_move_of_both_ends(three: tuple[Box, Box, B
 def test_moves_that_cannot_be_are_refused_and_change_nothing(lab: Lab, three: tuple[Box, Box, Box]) -> None:
     web1, db1, _ = three
     containet(lab["h1"], "policy", "apply", "-", text=POLICY)
-    soon(lambda: {"dns10:dns10", "dns20:dns20"} <= endpoints(lab).keys(), "names are answered in both networks")
-    soon(lambda: not any(host["pending"] for host in lab.ask("/v1/hosts")[1]), "nothing is pending")
+    named(lab, 10, 20)
     before = standing(lab)
 
     assert "10.30.0.0/24" in containet(lab["h1"], "move", "web1", "--vlan", "30", code=1)

@@ -15,7 +15,8 @@ CHURNS, AT_ONCE = 50, 4
 def test_fifty_quick_churns_leave_nothing(lab: Lab) -> None:
     net = NETS["blue"]
     for host in lab.hosts[:2]:
-        docker(host, *MAKE, "--subnet", net.subnet, "-o", f"vlan={net.vlan}", "blue")
+        subnets = (word for subnet in net.subnets for word in ("--subnet", subnet))
+        docker(host, *MAKE, *(["--ipv6"] if net.dual else []), *subnets, "-o", f"vlan={net.vlan}", "blue")
     web1, web2 = run(lab["h1"], "web1"), run(lab["h2"], "web2")
     soon(lambda: reaches(web1, inspected(web2)["IPAddress"]), "they reach each other")
 
