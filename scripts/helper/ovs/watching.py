@@ -80,9 +80,9 @@ class Watching:
         return min(STILL_S, max(until_due, loose_s / LOOKS))
 
     def _next_end(self, deadline: float, patience_s: float) -> None:
-        nudge_at = time.monotonic() + patience_s
-        while not self._waiting.answered(NUDGE_S if patience_s else 0):
-            patience_s, now = NUDGE_S, time.monotonic()
+        nudge_at, pause_s = time.monotonic() + patience_s, min(patience_s, NUDGE_S)
+        while not self._waiting.answered(pause_s):
+            now, pause_s = time.monotonic(), NUDGE_S
             if now > deadline:
                 raise TimeoutError("its revalidators take too long")
             if now > nudge_at:
