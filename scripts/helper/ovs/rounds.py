@@ -23,6 +23,7 @@ class Rounds:
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s - TICK_S
         self._looked = -1  # every change up to this one has been looked through
+        self._met = inf  # with every change up to this one made, a round was seen to end
         self._began = -inf  # when the last round that was seen to end began, at the earliest
         self._ended = -inf  # when it ended, at the earliest
         self._seen = inf  # and at the latest
@@ -51,6 +52,7 @@ class Rounds:
         `changes` are counted after that.
         """
         new = changes - self._looked
+        self._met = changes
         if new == 1 and seen < self.due:
             self._looked = changes
         else:
@@ -65,6 +67,10 @@ class Rounds:
     def looked_through(self, changes: int) -> bool:
         """Whether nothing that is cached is of before that change."""
         return changes <= self._looked
+
+    def coming(self, changes: int) -> bool:
+        """Whether the round that this change causes has yet to be seen to end: a nudge could only add one."""
+        return changes > self._met
 
     def _begun(self, at: float) -> None:
         """The last round that was seen to end began then, at the earliest."""

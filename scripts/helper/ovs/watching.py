@@ -8,9 +8,9 @@ from math import inf
 from scripts.helper.ovs.control import CommandRefusedError, Control
 from scripts.helper.ovs.rounds import Rounds
 
-NUDGE_S = 0.001  # any command wakes ovs-vswitchd, should it sleep, and its answer says that the round goes on
-PATIENCE_S = 0.001  # how long to wait for a round that may come by itself, besides what one lasts
-LATER_S = 0.02  # how long a round lasted is said a little later than that it ended
+WAKE_S = 0.001  # any command wakes ovs-vswitchd, should it sleep, and its answer says that the round goes on
+PATIENCE_S = 0.2  # how long a round is waited for that has to come by itself
+LATER_S = 0.003  # how long a round lasted is said a little later than that it ended
 LOOSE_S = 0.01  # if not even that much is known of when a round begins, it is looked for
 LOOKS = 8  # how often in such a case
 STILL_S = 1.0  # the longest wait for a round without a look at the connection
@@ -35,8 +35,8 @@ class Watching:
         self._waiting, self._asking, self._bridge = waiting, asking, bridge
         self._rounds = Rounds(period_s)
         self._ends = 0
-        self._measured = 0  # that one's length is known
-        self._lasts_s = 0.0  # about what a round lasts
+        self._seen = 0.0  # when the last one was
+        self._measured = 0  # that one was asked for its length
         self._await()
 
     def close(self) -> None:
@@ -51,10 +51,19 @@ class Watching:
     def settle(self, deadline: float) -> None:
         """Return when no cached flow is older than this call; TimeoutError at the deadline."""
         changes = self._counted()
-        patience_s = PATIENCE_S + 1.5 * self._lasts_s  # most likely the round goes on that this change caused
+        nudge_at, nudged = time.monotonic() + PATIENCE_S, -1
         while not self._rounds.looked_through(changes):
-            self._next_end(deadline, patience_s)
-            patience_s = 0.0
+            now = time.monotonic()
+            if now > deadline:
+                raise TimeoutError("its revalidators take too long")
+            if nudged != self._ends and (now > nudge_at or not self._rounds.coming(changes)):
+                self._nudge()
+                nudged = self._ends
+            if self._waiting.answered(WAKE_S):
+                self._end()
+            else:
+                self._still()
+                self._measure()
 
     def look(self, alone: AbstractContextManager[object]) -> None:
         """See a round end, or that none does for a while. Others may use the connections while this waits."""
@@ -63,14 +72,10 @@ class Watching:
         with alone:
             if ends == self._ends:
                 self._end() if readable else self._still()
-            ends = self._ends
-        if ends == self._measured:
-            return
-        time.sleep(LATER_S)
-        with alone:
-            if ends == self._ends and not self._waiting.answered(0):
-                self._lasted()
-                self._measured = ends
+        if self._measured != self._ends:
+            time.sleep(LATER_S)
+            with alone:
+                self._measure()
 
     def _pause_s(self) -> float:
         """How long nothing needs to be asked while a round is waited for."""
@@ -78,18 +83,6 @@ class Watching:
         if not LOOSE_S < loose_s < inf:
             return STILL_S
         return min(STILL_S, max(until_due, loose_s / LOOKS))
-
-    def _next_end(self, deadline: float, patience_s: float) -> None:
-        nudge_at, pause_s = time.monotonic() + patience_s, min(patience_s, NUDGE_S)
-        while not self._waiting.answered(pause_s):
-            now, pause_s = time.monotonic(), NUDGE_S
-            if now > deadline:
-                raise TimeoutError("its revalidators take too long")
-            if now > nudge_at:
-                self._nudge()
-                nudge_at = inf
-            self._still()
-        self._end()
 
     def _nudge(self) -> None:
         """Make a round begin, now or after the one that goes on."""
@@ -106,11 +99,11 @@ class Watching:
             if SEVERAL in str(error):
                 raise SeveralCachesError from None
             raise
-        seen, after = time.monotonic(), self._not_before
+        self._seen, after = time.monotonic(), self._not_before
         self._ends += 1
         self._await()
         changes = self._count()
-        self._rounds.ended(after, seen, changes)
+        self._rounds.ended(after, self._seen, changes)
         self._rounds.counted(changes, time.monotonic())
 
     def _await(self) -> None:
@@ -138,9 +131,12 @@ class Watching:
     def _count(self) -> int:
         return sum(map(int, self._asking.call_all(*(("coverage/read-counter", f"rev_{cause}") for cause in CAUSES))))
 
-    def _lasted(self) -> None:
-        """Ask how long the last round lasted; none has ended since."""
+    def _measure(self) -> None:
+        """Ask how long the last round lasted; what is said counts if none has ended since."""
+        if self._measured == self._ends or time.monotonic() < self._seen + LATER_S:
+            return
         said = LASTED.search(self._asking.call("upcall/show"))
-        if said:
-            self._lasts_s = int(said[1]) / 1000
-            self._rounds.lasted(self._lasts_s)
+        self._still()
+        if said and not self._waiting.answered(0):
+            self._rounds.lasted(int(said[1]) / 1000)
+            self._measured = self._ends

@@ -132,3 +132,21 @@ def test_once_a_round_may_have_begun_by_itself_one_end_proves_nothing() -> None:
     known.ended(0.202, 0.203, 8)
 
     assert not known.looked_through(8)
+
+
+def test_the_round_of_a_change_comes_by_itself_until_one_was_seen_to_end() -> None:
+    known = known_at_rest()
+    known.counted(9, 0.171)
+    assert known.coming(9)
+
+    known.ended(0.172, 0.173, 9)
+
+    assert not known.looked_through(9)
+    assert not known.coming(9), "that may have been the one, so none needs to come"
+
+
+def test_nothing_is_known_to_come_before_anything_was_seen() -> None:
+    known = Rounds(PERIOD_S)
+    known.counted(7, 0.001)
+
+    assert not known.coming(7)
