@@ -24,9 +24,10 @@ class Delta:
     hosts: frozenset[str]
     peers: frozenset[str]  # of them those that came, went or have another owner id: others' bridges may name them
     links: bool
+    kept: frozenset[str]  # hosts that keep other segments than before
 
     def __bool__(self) -> bool:
-        return bool(self.endpoints or self.networks or self.hosts or self.links)
+        return bool(self.endpoints or self.networks or self.hosts or self.links or self.kept)
 
 
 @lru_cache(REMEMBERED)
@@ -42,6 +43,7 @@ def delta(one: Intent, other: Intent) -> Delta:
         hosts=hosts,
         peers=frozenset(host for host in hosts if _owner(one, host) != _owner(other, host)),
         links=one.links is not other.links and one.links != other.links,
+        kept=_differing(one.kept, other.kept),
     )
 
 

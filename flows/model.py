@@ -203,6 +203,7 @@ class Intent:
     networks: Mapping[int, Network] = field(default_factory=dict)  # by vni
     endpoints: Mapping[EndpointKey, Endpoint] = field(default_factory=dict)
     links: frozenset[Link] = frozenset()
+    kept: Mapping[str, frozenset[int]] = field(default_factory=dict)  # host -> segments that its last member has left
     serial: int = field(default_factory=count().__next__, init=False, repr=False)  # tells one from any other
     # By serial: intents that this one comes from, however far back, and the endpoints that may differ.
     kin: Mapping[int, frozenset[EndpointKey]] = field(default_factory=dict, init=False, repr=False)
@@ -218,12 +219,14 @@ class Intent:
         return _grouped(self.endpoints, lambda endpoint: (endpoint.key.host,))
 
     def segments(self, host: str) -> tuple[int, ...]:
-        """The segments that have a member on this host: the ones that are compiled for it."""
-        return tuple(sorted({segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}))
+        """The segments that are compiled for this host: those that have a member there, or that it keeps a while."""
+        served = {segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}
+        return tuple(sorted(served.union(self.kept.get(host, frozenset()) & self.members.keys())))
 
     def serves(self, host: str, segment: int) -> bool:
-        """Whether the segment has a member on this host."""
-        return any(endpoint.key.host == host for endpoint in self.members.get(segment, ()))
+        """Whether the segment is one of them."""
+        members = self.members.get(segment, ())
+        return any(end.key.host == host for end in members) or bool(members and segment in self.kept.get(host, ()))
 
     def changed(
         self,

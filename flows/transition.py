@@ -15,8 +15,9 @@ Who comes into a segment never meets who leaves it: a journey opens only when no
 journeys wait for each other in a circle (two that swap), one of them makes a detour by a segment of its own.
 
 Switches cache what they decided, and follow a change of their flows a little later: `stale` says where that must be
-waited for after a step. Where nobody sends in the old segment any more, and nobody wants to, to close is only to tidy
-up: it may linger, and a way back is open meanwhile.
+waited for after a step. What is only to tidy up may linger, so that an answer need not wait for it and a way back is
+short: to close where nobody sends in the old segment any more, and nobody wants to; and the flows for a segment of a
+host that all its members there have left.
 
 Each step is an ordinary intent, compiled and compared like any other. A controller that is killed in the middle of one
 leaves some switches before it and some behind it; the next one begins with that step, with the same code.
@@ -87,8 +88,9 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
             step[key] = None if wanted is None or wanted.sends in left else wanted
         else:
             step[key] = _advance(was, wanted, goals.get(key))
+    kept = _kept(current, target, step) if lingering else {}
     if all(step[key] == target.endpoints.get(key) for key in differing):
-        return target
+        return target.changed({}, kept=kept) if kept else target
     spoken = {segment for end in step.values() if end is not None for segment in end.receives}
     return current.changed(
         step,
@@ -97,6 +99,7 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
         hosts=target.hosts,
         links=target.links,
         networks=_networks(spoken, current, target),
+        kept=kept,
     )
 
 
@@ -127,18 +130,20 @@ def same(one: Intent, other: Intent) -> bool:
 
 
 def touched(one: Intent, other: Intent) -> frozenset[str]:
-    """The hosts whose bridges may differ between the two: all that have a member in a segment where something does."""
+    """The hosts whose bridges may differ between the two: all that serve a segment where something does."""
     changed = delta(one, other)
     ends = [intent.endpoints[key] for intent in (one, other) for key in changed.endpoints if key in intent.endpoints]
     segments = changed.networks.union(*(end.receives for end in ends))
     members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
+    keeping = (host for intent in (one, other) for host, kept in intent.kept.items() if not kept.isdisjoint(segments))
     named = changed.peers and {
         host.name
         for intent in (one, other)
         for host in intent.hosts.values()
         if not changed.peers.isdisjoint(host.tunnels)
     }
-    return changed.hosts.union(named, (end.key.host for end in chain(ends, members))) & other.hosts.keys()
+    hosts = (end.key.host for end in chain(ends, members))
+    return changed.hosts.union(changed.kept, named, keeping, hosts) & other.hosts.keys()
 
 
 def arrived(current: Intent, target: Intent, key: EndpointKey) -> bool:
@@ -175,6 +180,19 @@ def _may_linger(current: Intent, target: Intent, key: EndpointKey) -> bool:
     return was.sends == wanted.sends and not any(
         _in_use(current, target, segment) for segment in was.receives - wanted.receives
     )
+
+
+def _kept(current: Intent, target: Intent, step: Mapping[EndpointKey, Endpoint | None]) -> Mapping[str, frozenset[int]]:
+    """The segments of each host that its last member there has moved out of, now or a while ago."""
+    left = {host: set(segments) for host, segments in current.kept.items() if host in target.hosts}
+    for key in step.keys() & current.endpoints.keys():
+        if (now := step[key]) is not None:
+            left.setdefault(key.host, set()).update(current.endpoints[key].receives - now.receives)
+    for host, segments in left.items():
+        stay = (end for end in current.local.get(host, ()) if end.key not in step)
+        come = (end for key, end in step.items() if end is not None and key.host == host)
+        segments.difference_update(DETOURS, *(end.receives for end in chain(stay, come)))
+    return {host: frozenset(segments) for host, segments in left.items() if segments}
 
 
 def _in_use(current: Intent, target: Intent, segment: int) -> bool:

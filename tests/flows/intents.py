@@ -95,6 +95,13 @@ def intents(draw: st.DrawFn) -> Intent:
     return intent(*ends)
 
 
+@st.composite
+def keeping(draw: st.DrawFn) -> Intent:
+    """The same, where hosts may keep segments that their last members have left."""
+    kept = draw(st.dictionaries(st.sampled_from(NAMES), st.frozensets(st.sampled_from(SEGMENTS), min_size=1)))
+    return replace(draw(intents()), kept=kept)
+
+
 def held(wanted: Intent, host: str) -> Contents:
     """What a bridge holds that has all of it, and says so."""
     desired = compile_bridge(wanted, host)

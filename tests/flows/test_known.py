@@ -10,7 +10,7 @@ from flows.marker import digesting, mark
 from flows.model import Intent
 from flows.pipeline import compile_bridge
 from flows.work import done
-from tests.flows.intents import intents
+from tests.flows.intents import keeping
 from tests.flows.test_delta import successor
 
 
@@ -27,7 +27,7 @@ def check(known: Known, contents: Contents) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(intents(), st.lists(intents(), min_size=1, max_size=4), st.integers(0, 5))
+@given(keeping(), st.lists(keeping(), min_size=1, max_size=4), st.integers(0, 5))
 def test_what_is_known_is_there_and_its_marker_says_so(found: Intent, way: list[Intent], sweeping_from: int) -> None:
     contents = compile_bridge(found, "h1")
     change, known = done(catching_up(contents, way[0], "h1", sweeping=sweeping_from == 0))
@@ -41,7 +41,7 @@ def test_what_is_known_is_there_and_its_marker_says_so(found: Intent, way: list[
 
 
 @settings(max_examples=100, deadline=None)
-@given(intents(), intents())
+@given(keeping(), keeping())
 def test_a_marker_never_says_what_is_not_so(before: Intent, after: Intent) -> None:
     """With leftovers it is gone as soon as a flow is changed, and stays as it is until then."""
     first, _ = done(catching_up(Contents(), before, "h1", sweeping=True))
@@ -55,7 +55,7 @@ def test_a_marker_never_says_what_is_not_so(before: Intent, after: Intent) -> No
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents())
+@given(keeping())
 def test_who_comes_back_with_nothing_changed_changes_nothing(intent: Intent) -> None:
     change, _ = done(catching_up(Contents(), intent, "h1", sweeping=True))
     has = apply(Contents(), change)

@@ -21,7 +21,7 @@ from flows.pipeline import FlowConflictError, compile_bridge
 from flows.table import Table
 from flows.transition import touched
 from flows.work import done
-from tests.flows.intents import endpoint, intent, intents
+from tests.flows.intents import endpoint, intent, keeping
 from tests.flows.test_delta import successor
 
 SOURCES = Path(flows.__file__).parent
@@ -42,7 +42,7 @@ def digest(of: Intent, host: str = "h1") -> int:
 
 
 @settings(max_examples=200, deadline=None)
-@given(intents(), intents())
+@given(keeping(), keeping())
 def test_what_is_compiled_otherwise_has_another_digest(one: Intent, other: Intent) -> None:
     for host in one.hosts:
         if compile_bridge(one, host) != compile_bridge(other, host):
@@ -50,7 +50,7 @@ def test_what_is_compiled_otherwise_has_another_digest(one: Intent, other: Inten
 
 
 @settings(max_examples=200, deadline=None)
-@given(intents(), intents())
+@given(keeping(), keeping())
 def test_the_digest_of_a_successor_is_that_of_the_whole(before: Intent, alone: Intent) -> None:
     for after in (alone, successor(before, alone)):
         for host in before.hosts.keys() & after.hosts.keys():
@@ -144,7 +144,7 @@ def test_no_packet_comes_to_the_marker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(intents(), intents())
+@given(keeping(), keeping())
 def test_who_is_not_touched_keeps_its_digest(one: Intent, other: Intent) -> None:
     for host in one.hosts.keys() - touched(one, other):
         assert digest(one, host) == digest(other, host)

@@ -12,7 +12,7 @@ from flows.model import DETOURS, EndpointKey, Intent
 from flows.pipeline import compile_bridge
 from flows.transition import arrived, next_step, same, stale, touched
 from tests.flows.fabric import BROADCAST, receivers
-from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, intents, moved
+from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, keeping, moved
 
 A, B, C = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0"), EndpointKey("h3", "c3", "eth0")
 TOGETHER = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), endpoint("h3", 3, 10))
@@ -70,7 +70,7 @@ def check_moment(now: Mapping[str, Contents], before: Intent, target: Intent) ->
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents(), segments, st.frozensets(st.sampled_from(NAMES), max_size=1), st.booleans())
+@given(keeping(), segments, st.frozensets(st.sampled_from(NAMES), max_size=1), st.booleans())
 def test_no_moment_of_a_change_breaks_the_law(
     before: Intent, change: dict[EndpointKey, int | None], away: frozenset[str], lingering: bool
 ) -> None:
@@ -78,7 +78,7 @@ def test_no_moment_of_a_change_breaks_the_law(
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents(), segments, segments)
+@given(keeping(), segments, segments)
 def test_a_change_while_another_lingers_keeps_the_law(
     before: Intent, first: dict[EndpointKey, int | None], second: dict[EndpointKey, int | None]
 ) -> None:
@@ -93,7 +93,7 @@ def test_a_change_while_another_lingers_keeps_the_law(
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents(), segments, segments)
+@given(keeping(), segments, segments)
 def test_a_change_of_mind_halfway_ends_at_the_newest(
     before: Intent, first: dict[EndpointKey, int | None], second: dict[EndpointKey, int | None]
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_move_opens_flips_and_closes() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(intents(), segments, st.booleans())
+@given(keeping(), segments, st.booleans())
 def test_what_switches_still_have_cached_breaks_no_law(
     before: Intent, change: dict[EndpointKey, int | None], lingering: bool
 ) -> None:
@@ -166,6 +166,24 @@ def test_nothing_lingers_where_somebody_stays_or_comes() -> None:
     assert stale(flipped, closed, welcome) == {"h1", "h2", "h3"}
 
 
+def test_a_host_keeps_for_a_while_what_its_last_member_has_left() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h3", 3, 10))
+    target = moved(before, {A: 20})
+    there = [step for _, step in steps(before, target, lingering=True)][-1]
+    back = moved(target, {A: 10})
+
+    assert not same(there, target)
+    assert all(arrived(there, target, key) for key in target.endpoints)
+    assert there.serves("h1", 10)
+    assert there.kept == {"h1": {10}}
+    assert touched(there, moved(there, {C: 30})) == {"h1", "h3"}
+    assert [step.kept for _, step in steps(there, back, lingering=True)][-1] == {}, "somebody is there again"
+    tidied = next_step(there, target)
+    assert tidied is target
+    assert touched(there, tidied) == {"h1"}
+    assert stale(there, tidied, target) == frozenset(), "no packet is decided there"
+
+
 def test_what_was_cached_is_waited_for_where_it_would_do_harm() -> None:
     target = moved(TOGETHER, {A: 20, B: 20})
     opened = next_step(TOGETHER, target)
@@ -205,7 +223,7 @@ def test_a_mover_waits_for_one_that_comes_later() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(intents(), segments)
+@given(keeping(), segments)
 def test_hosts_that_are_not_touched_keep_their_flows(before: Intent, change: dict[EndpointKey, int | None]) -> None:
     target = moved(before, change)
 
