@@ -312,7 +312,7 @@ class Owner:
             about = tuple(self._then_aim(job))
             after = self._intent
             ends = (after.endpoints[key] for key in about if key in after.endpoints)
-            peers = {peer.key.host for segment in {end.sends for end in ends} for peer in after.members[segment]}
+            peers = {host for segment in {end.sends for end in ends} for host in after.members[segment]}
             return after.generation, touched(before, after) | peers, about
 
         generation, hosts, keys = self._jobs.ask(work)

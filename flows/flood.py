@@ -23,10 +23,9 @@ def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
     """Two flows; the ports in the order of their numbers."""
     members = intent.members[segment]
     # A resolver needs none: who asks for its MAC is answered by the switch.
-    listening = (member for member in members if member.role is not Role.RESOLVER)
-    local = sorted({member.ofport for member in listening if member.key.host == host.name})
+    local = sorted({member.ofport for member in members.get(host.name, ()) if member.role is not Role.RESOLVER})
     # Gateways and resolvers are everybody's own: a host with nothing else in the segment has no use for a copy.
-    hosts = {member.key.host for member in members if not member.role.everywhere}
+    hosts = {name for name, there in members.items() if not all(member.role.everywhere for member in there)}
     tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
     here: tuple[Action, ...] = tuple(map(Output, local))
     there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()

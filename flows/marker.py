@@ -107,7 +107,7 @@ def _of_member(end: Endpoint | None, segment: int) -> int:
 
 def _of_segment(intent: Intent, segment: int) -> Work[int]:
     total = _of_network(intent.networks[segment])
-    for number, member in enumerate(intent.members[segment]):
+    for number, member in enumerate(intent.in_segment(segment)):
         total += _of_endpoint(member)
         if number % PORTION == 0:
             yield

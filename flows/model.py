@@ -209,14 +209,18 @@ class Intent:
     kin: Mapping[int, frozenset[EndpointKey]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
-    def members(self) -> Mapping[int, tuple[Endpoint, ...]]:
-        """Who receives in each segment, in the order of their keys (so that a flood is the same again)."""
-        return _grouped(self.endpoints, lambda endpoint: endpoint.receives)
+    def members(self) -> Mapping[int, Mapping[str, tuple[Endpoint, ...]]]:
+        """Who receives in each segment, by host; all in the order of their keys (so that a flood is the same again)."""
+        return _by_segment(_grouped(self.endpoints, _places))
 
     @cached_property
     def local(self) -> Mapping[str, tuple[Endpoint, ...]]:
         """The endpoints of each host that has one, in the order of their keys."""
-        return _grouped(self.endpoints, lambda endpoint: (endpoint.key.host,))
+        return _grouped(self.endpoints, _host)
+
+    def in_segment(self, segment: int) -> Iterator[Endpoint]:
+        """Who receives there, on all hosts, in the order of their keys."""
+        return chain.from_iterable(self.members.get(segment, {}).values())
 
     def segments(self, host: str) -> tuple[int, ...]:
         """The segments that are compiled for this host: those that have a member there, or that it keeps a while."""
@@ -225,8 +229,8 @@ class Intent:
 
     def serves(self, host: str, segment: int) -> bool:
         """Whether the segment is one of them."""
-        members = self.members.get(segment, ())
-        return any(end.key.host == host for end in members) or bool(members and segment in self.kept.get(host, ()))
+        hosts = self.members.get(segment, {})
+        return host in hosts or bool(hosts and segment in self.kept.get(host, ()))
 
     def changed(
         self,
@@ -245,8 +249,11 @@ class Intent:
         now = {key: merged[key] for key in sorted(endpoints) if key in merged}
         was = {key: self.endpoints[key] for key in endpoints if key in self.endpoints}
         # cached_property keeps its value in the instance's dict: there it is found instead of being made anew.
-        for name, groups in (("members", lambda end: end.receives), ("local", lambda end: (end.key.host,))):
-            made.__dict__[name] = _regrouped(getattr(self, name), was, now, groups)
+        made.__dict__["local"] = _regrouped(self.local, was, now, _host)
+        concerned = {segment for end in chain(was.values(), now.values()) for segment in end.receives}
+        places = {(vni, host): ends for vni in concerned for host, ends in self.members.get(vni, {}).items()}
+        apart = {vni: hosts for vni, hosts in self.members.items() if vni not in concerned}
+        made.__dict__["members"] = {**apart, **_by_segment(_regrouped(places, was, now, _places))}
         made.__dict__["kin"] = _kin((self, endpoints), *([beside] if beside else []))
         return made
 
@@ -260,6 +267,21 @@ def _kin(*nearest: tuple[Intent, Iterable[EndpointKey]]) -> Mapping[int, frozens
             if serial not in found and len(own) + len(more) <= Intent.MOST_DIFFERING:
                 found[serial] = own | more
     return {serial: found[serial] for serial in sorted(found, reverse=True)[: Intent.MOST_KIN]}
+
+
+def _host(end: Endpoint) -> tuple[str, ...]:
+    return (end.key.host,)
+
+
+def _places(end: Endpoint) -> Iterable[tuple[int, str]]:
+    return [(segment, end.key.host) for segment in end.receives]
+
+
+def _by_segment(places: Mapping[tuple[int, str], tuple[Endpoint, ...]]) -> dict[int, dict[str, tuple[Endpoint, ...]]]:
+    found: dict[int, dict[str, tuple[Endpoint, ...]]] = {}
+    for segment, host in sorted(places):
+        found.setdefault(segment, {})[host] = places[segment, host]
+    return found
 
 
 def _grouped(

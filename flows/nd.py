@@ -80,7 +80,7 @@ def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
 
 def of_segment(intent: Intent, segment: int, _host: Host) -> Iterator[Flow]:
     """Nine flows, if anybody there has an IPv6 address."""
-    if all(member.address6 is None for member in intent.members[segment]):
+    if all(member.address6 is None for member in intent.in_segment(segment)):
         return
     here, cookie = (SEGMENT(segment), *ICMPV6), pack(Feature.ND, intent.networks[segment].owner)
     asking, telling = ICMPV6_TYPE(SOLICITATION), ICMPV6_TYPE(ADVERTISEMENT)

@@ -74,7 +74,7 @@ def compiling(intent: Intent, host: str) -> Work[Contents]:
         _Subjects(
             bridge=True,
             local=intent.local.get(host, ()),
-            members=((segment, member) for segment in segments for member in intent.members[segment]),
+            members=((segment, member) for segment in segments for member in intent.in_segment(segment)),
             segments=segments,
         ),
     )
@@ -146,7 +146,7 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     for segment, keys in members.items():
         if before.serves(host, segment) != after.serves(host, segment):  # first member here, or last
             for intent in (before, after):
-                keys.update(end.key for end in intent.members.get(segment, ()))
+                keys.update(end.key for end in intent.in_segment(segment))
     return _Part(bool(near), {key for key in changed.endpoints if key.host == host}, members, segments)
 
 

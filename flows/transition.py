@@ -121,7 +121,7 @@ def resumed(target: Intent, begun: Mapping[EndpointKey, Place], network: Callabl
 def inherited(step: Intent) -> frozenset[str]:
     """The hosts where switches may have cached what was before this step, if it was begun and nobody knows more."""
     crossed = {segment for end in step.endpoints.values() if len(end.receives) > 1 for segment in end.receives}
-    return frozenset(member.key.host for segment in crossed for member in step.members.get(segment, ()))
+    return frozenset(host for segment in crossed for host in step.members[segment])
 
 
 def same(one: Intent, other: Intent) -> bool:
@@ -134,7 +134,7 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
     changed = delta(one, other)
     ends = [intent.endpoints[key] for intent in (one, other) for key in changed.endpoints if key in intent.endpoints]
     segments = changed.networks.union(*(end.receives for end in ends))
-    members = (end for intent in (one, other) for segment in segments for end in intent.members.get(segment, ()))
+    serving = (host for intent in (one, other) for segment in segments for host in intent.members.get(segment, ()))
     keeping = (host for intent in (one, other) for host, kept in intent.kept.items() if not kept.isdisjoint(segments))
     named = changed.peers and {
         host.name
@@ -142,8 +142,8 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
         for host in intent.hosts.values()
         if not changed.peers.isdisjoint(host.tunnels)
     }
-    hosts = (end.key.host for end in chain(ends, members))
-    return changed.hosts.union(changed.kept, named, keeping, hosts) & other.hosts.keys()
+    own = (end.key.host for end in ends)
+    return changed.hosts.union(changed.kept, named, own, serving, keeping) & other.hosts.keys()
 
 
 def arrived(current: Intent, target: Intent, key: EndpointKey) -> bool:
@@ -164,9 +164,9 @@ def stale(before: Intent, step: Intent, target: Intent, warm: Set[int] = frozens
         was, now = before.endpoints[key], step.endpoints[key]
         opened, closed = now.receives - was.receives, was.receives - now.receives
         for segment in opened:
-            members = before.members.get(segment, ())
+            members = before.members.get(segment, {})
             if members or segment in warm:
-                hosts.update({key.host}, (member.key.host for member in members))
+                hosts.update({key.host}, members)
         if was.sends != now.sends or any(_in_use(step, target, segment) for segment in closed):
             hosts.add(key.host)
         if (was.up_meter, was.down_meter) != (now.up_meter, now.down_meter):
@@ -196,7 +196,7 @@ def _kept(current: Intent, target: Intent, step: Mapping[EndpointKey, Endpoint |
 
 
 def _in_use(current: Intent, target: Intent, segment: int) -> bool:
-    return segment in target.members or any(member.sends == segment for member in current.members.get(segment, ()))
+    return segment in target.members or any(member.sends == segment for member in current.in_segment(segment))
 
 
 def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int, Network]:
