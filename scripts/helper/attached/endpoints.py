@@ -12,7 +12,7 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 
 import secrets
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
@@ -80,10 +80,18 @@ class Endpoints:
                     strays.append(port)
         return strays
 
-    def plug(self, key: Key, record: EndpointRecord, netns: str, *, new: bool) -> None:
+    def plug(
+        self,
+        key: Key,
+        record: EndpointRecord,
+        netns: str,
+        *,
+        new: bool,
+        ahead: Callable[[EndpointReport], None] = lambda _: None,
+    ) -> None:
         """Give the container its interface, and the bridge port and record; PlumbError or VswitchError, and no trace.
 
-        `new`: the record is not on the bridge yet.
+        `new`: the record is not on the bridge yet. `ahead` is told how it is going to be before its port is asked for.
         """
         host_end = new_host_end()
         if record.behind:
@@ -98,7 +106,9 @@ class Endpoints:
                     plumb.bridge_port(record.behind, host_end)
                     self._vswitch.write_record(*said)
                     return
-                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None)
+                wanted = self._vswitch.next_ofport()
+                ahead(_report(key, record, wanted, record.vlan))
+                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None, wanted)
                 self._ports[key] = PortState(host_end, ofport, endpoint=str(key))
                 undo.callback(self._take_port, key, said[0] if new else None)
 

@@ -6,7 +6,7 @@ controller wants shapers while it answers that an endpoint came.
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
@@ -279,14 +279,19 @@ class Host:
 
     # What people want
 
-    def plug(self, key: Key, record: EndpointRecord, netns: str, rates: Rates) -> None:
-        """A new endpoint, at these rates. RefusedError if its interface is taken; what fails leaves nothing."""
+    def plug(
+        self, key: Key, record: EndpointRecord, netns: str, rates: Rates, ahead: Callable[[EndpointReport], None]
+    ) -> None:
+        """A new endpoint, at these rates. RefusedError if its interface is taken; what fails leaves nothing.
+
+        `ahead` is called with how it is going to be, as soon as only Open vSwitch has yet to take it.
+        """
         with self._lock:
             self.endpoints.set_rates(key, rates)
             if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
                 record = record.model_copy(update={"mtu": self._mtu})
             try:
-                self.endpoints.plug(key, record, netns, new=True)
+                self.endpoints.plug(key, record, netns, new=True, ahead=ahead)
             except plumb.TakenError as error:
                 raise RefusedError(
                     409,

@@ -158,10 +158,17 @@ class Channel:
         with self._changed:
             return self._changed.wait_for(lambda: subject not in self._dirty and subject not in self._talking, seconds)
 
-    def tell(self, subject: Key, patience_s: float) -> Outcome | None:
+    def agrees(self, subject: Key) -> bool:
+        """Whether it is with this as it was told."""
+        now = _said(self._source.event(subject))
+        with self._changed:
+            return self._told.get(subject) == now
+
+    def tell(self, subject: Key, patience_s: float, coming: Told | None = None) -> Outcome | None:
         """Tell how it is with this now. None: there is no controller; then it will be told when there is.
 
-        RefusedError if the controller will not have it. `patience_s`: how long to wait for a session.
+        RefusedError if the controller will not have it. `patience_s`: how long to wait for a session. `coming`: how it
+        is going to be, which the source does not know yet.
         """
         deadline = time.monotonic() + patience_s
         with self._turn(subject):
@@ -173,9 +180,10 @@ class Channel:
                         self._dirty[subject] = 0.0
                         return None
                 try:
-                    return self._post(session, subject)
+                    return self._post(session, subject, coming or self._source.event(subject))
                 except StaleSessionError as error:
                     self._lost(session, str(error))
+                    coming = None
                 except AwayError as error:
                     log.warning("%s could not be told: %s", subject.brief, error)
                     with self._changed:
@@ -208,8 +216,7 @@ class Channel:
         except RefusedError as refusal:
             log.error("The controller did not understand that %s is done: %s", done.key, refusal)
 
-    def _post(self, session: int, subject: Key) -> Outcome:
-        event = self._source.event(subject)
+    def _post(self, session: int, subject: Key, event: Told) -> Outcome:
         try:
             answer = self._controller.ask("POST", f"{self._path}/events?session={session}", event)
             outcome = Outcome.model_validate_json(answer)
@@ -229,8 +236,8 @@ class Channel:
                 if why != refused:
                     log.error("The controller refuses %s: %s", subject.brief, why)
                 self.refused[subject] = why
-            elif not isinstance(event, EndpointDown):
-                self._told[subject] = _said(event)
+            elif (said := _said(event)) is not None:
+                self._told[subject] = said
             if session != self._session:  # the new session may have begun with how it was before
                 self._dirty[subject] = 0.0
             self._changed.notify_all()
@@ -334,8 +341,10 @@ class Channel:
             self._changed.notify_all()
 
 
-def _said(event: EndpointUp | TunnelsUp | NetworksUp) -> Said:
+def _said(event: Told) -> Said:
     match event:
+        case EndpointDown():
+            return None
         case EndpointUp(endpoint=report):
             return report
         case TunnelsUp(tunnels=tunnels):

@@ -87,7 +87,7 @@ class PortPlan:
     shaped: bool = False  # its device's queue is ours
 
     def write(self, db: Ovsdb, txn: Any, bridge: Any, ofport: int | None = None) -> None:
-        """Make it so. `ofport`: the number that it had, for one that is made again; flows name it by that."""
+        """Make it so. `ofport`: the number that it should have, for one that is made now; flows name it by that."""
         port = db.row("Port", self.name)
         if port is None:
             port, device = db.insert(txn, "Port"), db.insert(txn, "Interface")

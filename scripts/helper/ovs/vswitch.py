@@ -12,6 +12,7 @@ somebody else's doing, as long as whoever looks is alone (the host's lock).
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from flows.model import Mac
@@ -23,6 +24,7 @@ __all__ = ["PortState", "Vswitch", "VswitchError"]
 # keys of Port.external_ids
 ENDPOINT, PEER, JOIN, DRIVEN = OURS + "endpoint", OURS + "peer", OURS + "join", OURS + "driven"
 RESOLVER = OURS + "resolver"
+HIGHEST_OFPORT = 0xFEFF  # that may be asked for: `ofport_request` in ovs-vswitchd.conf.db(5)
 
 COLUMNS = {
     "Open_vSwitch": ("bridges", "other_config"),
@@ -62,6 +64,7 @@ class Vswitch:
         self._plan: BridgePlan | None = None
         self._stands: dict[str, tuple[PortPlan, int | None]] = {}  # what we made, and its ofport
         self._kept: dict[str, str] = {}  # all records, for a bridge that is made again
+        self._last_ofport = 0  # that was asked for
 
     def close(self) -> None:
         """End the connection."""
@@ -112,19 +115,31 @@ class Vswitch:
         self._kept.pop(key, None)
         self._db.transact(lambda _: self._bridge().delkey("external_ids", key))
 
-    def add_endpoint_port(self, name: str, endpoint: str, record: tuple[str, str] | None) -> int:
-        """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing."""
-        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True), record)
+    def next_ofport(self) -> int:
+        """A number for a port, which none of ours has, and of those the one that was given out longest ago."""
+        taken = {ofport for _, ofport in self._stands.values()}
+        numbers = chain(range(self._last_ofport + 1, HIGHEST_OFPORT + 1), range(1, self._last_ofport + 1))
+        self._last_ofport = next(number for number in numbers if number not in taken)
+        return self._last_ofport
+
+    def add_endpoint_port(
+        self, name: str, endpoint: str, record: tuple[str, str] | None, ofport: int | None = None
+    ) -> int:
+        """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing.
+
+        It has the number that is asked for, unless somebody else's port has that.
+        """
+        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True), record, ofport)
 
     def add_driven_port(self, name: str, endpoint: str, record: tuple[str, str]) -> int:
         """The same for Docker's endpoint of this id."""
         return self._add(PortPlan(name, {DRIVEN: endpoint}, shaped=True), record)
 
-    def _add(self, plan: PortPlan, record: tuple[str, str] | None) -> int:
+    def _add(self, plan: PortPlan, record: tuple[str, str] | None, ofport: int | None = None) -> int:
         name = plan.name
 
         def work(txn: Any) -> None:
-            plan.write(self._db, txn, self._bridge())
+            plan.write(self._db, txn, self._bridge(), ofport)
             if record:
                 self._bridge().setkey("external_ids", *record)
 
@@ -180,6 +195,7 @@ class Vswitch:
             return {port.name: (found(port), _state(port).ofport) for port in ports}
 
         self._stands = self._db.read(look) | self._stands
+        self._last_ofport = max([self._last_ofport, *(ofport or 0 for _, ofport in self._stands.values())])
 
     def changed_since(self, seen: int) -> int:
         """Wait until the database is otherwise than when this was seen, for a while at most; what is seen now."""

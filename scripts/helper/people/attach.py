@@ -17,6 +17,7 @@ from flows.model import DEFAULT_VLAN, Mac
 from flows.rate import format_rate
 from scripts.helper.attached.host import Host
 from scripts.helper.containers import Container, Docker
+from scripts.helper.line.ahead import Ahead
 from scripts.helper.line.report import Channel
 from scripts.helper.net import plumb
 from scripts.helper.ovs.record import EndpointRecord, Key, bounded_labels
@@ -58,9 +59,14 @@ class Attach:
                 return self._already(container, asked, *there)
             key = Key(container.id, asked.interface or plumb.free_interface(netns))
             admission, known = self._admit(key, container, asked)
-            self._plug(key, container, netns, asked, admission)
+            ahead = Ahead(self._channel, key, SESSION_S if known else 0)
             try:
-                outcome = self._channel.tell(key, SESSION_S if known else 0)
+                self._plug(key, container, netns, asked, admission, ahead)
+            except BaseException:
+                ahead.taken_back()
+                raise
+            try:
+                outcome = ahead.outcome()
             except RefusedError:
                 self._host.forget(key)
                 self._channel.mark_changes()
@@ -179,7 +185,9 @@ class Attach:
             down_kbps=said.down_kbps,
         )
 
-    def _plug(self, key: Key, container: Container, netns: str, asked: Connect, admission: Admission) -> None:
+    def _plug(
+        self, key: Key, container: Container, netns: str, asked: Connect, admission: Admission, ahead: Ahead
+    ) -> None:
         up_kbps, down_kbps = asked.kbps
         record = EndpointRecord(
             name=container.name,
@@ -197,7 +205,8 @@ class Attach:
             labels=bounded_labels(container.labels),
         )
         refuse_outside_gateway(record)
-        self._host.plug(key, record, netns, Rates(up_kbps=admission.up_kbps, down_kbps=admission.down_kbps))
+        rates = Rates(up_kbps=admission.up_kbps, down_kbps=admission.down_kbps)
+        self._host.plug(key, record, netns, rates, ahead.begin)
 
     def _answer(self, key: Key, admission: Admission, outcome: Outcome | None, *, already: bool) -> dict[str, Any]:
         record = self._host.endpoints.records()[key]

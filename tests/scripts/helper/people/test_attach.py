@@ -1,6 +1,8 @@
 """Connecting and disconnecting: what is there afterwards, and what is refused and changes nothing."""
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
@@ -67,6 +69,58 @@ def test_a_container_is_plugged_told_and_answered(here: Running, twin: Twin, ovs
     assert "10.1.0.1/24" in one.run("ip", "address", "show", "eth0")
     assert "default via 10.1.0.9" in one.run("ip", "route")
     assert "htb" in one.run("tc", "qdisc", "show", "dev", "eth0")
+
+
+def test_it_is_told_while_its_port_is_made(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    database, before = ovs.processes["ovsdb-server"], len(twin.events)
+    database.send_signal(signal.SIGSTOP)
+    connecting = threading.Thread(
+        target=here.do, args=["connect"], kwargs={"container": said(one), "address": "10.1.0.1/24"}
+    )
+    try:
+        connecting.start()
+        until(lambda: f"{said(one)}/eth0" in twin.endpoints)
+        assert connecting.is_alive(), "there is no port, and it does not say that there is"
+    finally:
+        database.send_signal(signal.SIGCONT)
+    connecting.join(10)
+
+    (port,) = ports(ovs)
+    assert twin.endpoints[f"{said(one)}/eth0"].ofport == int(ovs.vsctl("get", "Interface", port, "ofport"))
+    assert twin.events[before:] == ["endpoint_up"]
+
+
+def test_what_could_not_be_made_is_told_to_be_gone(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    switch = ovs.processes["ovs-vswitchd"]
+    switch.send_signal(signal.SIGSTOP)
+    try:
+        status, _, detail = here.refused("connect", container=said(one), address="10.1.0.1/24")
+        assert status == 503
+        assert "gave the port" in detail
+    finally:
+        switch.send_signal(signal.SIGCONT)
+
+    assert twin.endpoints == {}
+    assert ports(ovs) == []
+
+
+def test_where_somebody_else_has_the_number_the_other_one_is_told(
+    here: Running, twin: Twin, ovs: Ovs, containers: Make
+) -> None:
+    one, two = containers("10.1.0.1/24"), containers("10.1.0.2/24")
+    here.do("connect", container=said(one), address="10.1.0.1/24")
+    following = twin.endpoints[f"{said(one)}/eth0"].ofport + 1
+    stranger = f"ofport_request={following}"
+    ovs.vsctl("add-port", BRIDGE, "stranger", "--", "set", "Interface", "stranger", "type=internal", stranger)
+    until(lambda: ovs.vsctl("get", "Interface", "stranger", "ofport").strip() == str(following))
+
+    here.do("connect", container=said(two), address="10.1.0.2/24")
+
+    (port,) = (name for name in ports(ovs) if said(two) in ovs.vsctl("get", "Port", name, "external_ids"))
+    assert twin.endpoints[f"{said(two)}/eth0"].ofport == int(ovs.vsctl("get", "Interface", port, "ofport")) != following
+    ovs.vsctl("del-port", BRIDGE, "stranger")
 
 
 def test_what_the_controller_makes_of_it_is_what_is_plugged(here: Running, twin: Twin, containers: Make) -> None:
