@@ -1,6 +1,7 @@
 """Which host hands out which addresses of a pool: in blocks, so that containers start while the controller is away.
 
-A block is 16 addresses, or an eighth of the pool if that is less. Blocks are taken from the upper end down, since
+A block is 16 addresses, or an eighth of the pool if that is less: of the part of it that the host says, if it says one
+(Docker's --ip-range), and hosts may say different ones. Blocks are taken from the upper end down, since
 people choose their own addresses from the lower end up; where no whole block is free it is a smaller one. No two
 overlap, and none holds an address that somebody has otherwise.
 """
@@ -83,19 +84,20 @@ class Leases:
         What it was granted and does not know of, since an answer was lost, it is granted again.
         """
         held = self._held.get(ask.of, {})
-        forgotten = [block for block, holder in held.items() if holder == host and block not in ask.has]
+        mine = (block for block, holder in held.items() if holder == host and block not in ask.has)
+        forgotten = [block for block in mine if block.overlaps(ask.source)]
         if ask.address is not None:
             return self._grant_one(host, ask, ask.address)
         if forgotten:
             return ask.lease(min(forgotten))
         used = {*self._in_use(ask.of), *reserved(ask.subnet), *([ask.gateway] if ask.gateway else [])}
-        block = free_block(ask.subnet, [*held, *map(ip_network, used)])
+        block = free_block(ask.source, [*held, *map(ip_network, used)])
         if block is None:
             raise RefusedError(
                 409,
                 "pool-exhausted",
-                f"all addresses of {ask.subnet} are in use or leased to hosts ({_shares(held)}): remove containers "
-                "there, or make the network anew with a larger --subnet",
+                f"all addresses of {ask.source} are in use or leased to hosts ({_shares(held)}): remove containers "
+                f"there, or make the network anew with a larger {'--ip-range' if ask.ip_range else '--subnet'}",
             )
         return self._keep(host, ask.lease(block))
 

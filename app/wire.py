@@ -21,7 +21,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from flows.model import HIGHEST_VLAN, HIGHEST_VNI, LOWEST_VLAN, Mac, Role, Tunnel
+from flows.model import HIGHEST_VLAN, HIGHEST_VNI, LOWEST_VLAN, Mac, Role, Tunnel, inside
 
 
 class Wire(BaseModel):
@@ -141,11 +141,26 @@ class Lease(_OfPool):
 
 
 class LeaseAsk(_OfPool):
-    """Another block for this host, besides those that it `has`; or this one address, if it is said."""
+    """Another block for this host, besides those that it `has`; or this one address, if it is said.
 
+    Blocks are of `ip_range`, if it is said; the address is any of the subnet.
+    """
+
+    ip_range: Subnet | None = None
     gateway: Address | None = None
     address: Address | None = None
     has: tuple[Subnet, ...] = ()
+
+    @property
+    def source(self) -> Subnet:
+        """What blocks are of."""
+        return self.ip_range or self.subnet
+
+    @model_validator(mode="after")
+    def _inside(self) -> "LeaseAsk":
+        if not inside(self.source, self.subnet):
+            raise ValueError(f"{self.ip_range} is not inside {self.subnet}")
+        return self
 
     def lease(self, block: Subnet) -> Lease:
         """What is granted."""

@@ -31,6 +31,11 @@ def reserved(subnet: IPv4Network | IPv6Network) -> tuple[IPv4Address | IPv6Addre
     return (subnet.network_address, subnet.broadcast_address) if subnet.version == 4 else (subnet.network_address,)
 
 
+def inside(part: IPv4Network | IPv6Network, whole: IPv4Network | IPv6Network) -> bool:
+    """Whether all of one subnet is in the other; never between two families."""
+    return part.prefixlen >= whole.prefixlen and part.overlaps(whole)
+
+
 class Mac(int):
     """A 48-bit Ethernet address: a number that prints as people write it."""
 

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from app.desk import RefusedError
 from app.leases import Leases, block_prefix, free_block
@@ -92,6 +93,55 @@ def test_leases_never_overlap_and_are_there_after_a_restart(asked: list[tuple[st
         assert number is not None or pool[1] not in lease.block
     blocks = list(granted)
     assert not any(one.overlaps(other) for n, one in enumerate(blocks) for other in blocks[:n])
+
+
+@given(st.lists(st.tuples(st.sampled_from(("h1", "h2", "h3")), st.sampled_from((None, "24", "28"))), max_size=40))
+def test_blocks_are_of_the_range_that_is_asked_for(asked: list[tuple[str, str | None]]) -> None:
+    pool, held = IPv4Network("10.0.0.0/24"), list[tuple[str, IPv4Network]]()
+    there = Leases(SqliteStore(":memory:"), lambda _: ())
+    for host, part in asked:
+        ip_range = IPv4Network(f"10.0.0.64/{part}", strict=False) if part else None
+        try:
+            ask = LeaseAsk(subnet=pool, ip_range=ip_range, has=tuple(block for of, block in held if of == host))
+            block = there.grant(host, ask).block
+        except RefusedError:
+            assert ip_range, "the rest of the pool has room"
+            continue
+        assert block.subnet_of(ip_range or pool)
+        assert not any(block.overlaps(other) for _, other in held)
+        held.append((host, block))
+
+
+def test_each_host_draws_from_its_own_range_and_may_have_any_address_that_is_said() -> None:
+    there = leases()
+    ranges = {host: IPv4Network(f"172.15.42.{start}/26") for host, start in (("h1", 64), ("h2", 128))}
+
+    for host, ip_range in ranges.items():
+        assert there.grant(host, LeaseAsk(subnet=POOL, ip_range=ip_range)).block.subnet_of(ip_range)
+        one = LeaseAsk(subnet=POOL, ip_range=ip_range, address=ip_range[0] + 2 - 64)
+        assert there.grant(host, one).block == IPv4Network(one.address)
+
+
+def test_what_was_granted_but_is_outside_the_range_is_not_granted_again() -> None:
+    there, ip_range = leases(), IPv4Network("172.15.42.64/26")
+    there.grant("h1", LeaseAsk(subnet=POOL, address=POOL[9]))
+
+    assert there.grant("h1", LeaseAsk(subnet=POOL, ip_range=ip_range)).block.subnet_of(ip_range)
+
+
+@pytest.mark.parametrize("ip_range", ["172.15.43.0/26", "172.15.0.0/16", "fd00:42::/64"])
+def test_a_range_is_part_of_its_pool(ip_range: str) -> None:
+    with pytest.raises(ValidationError, match="is not inside"):
+        LeaseAsk(subnet=POOL, ip_range=ip_network(ip_range))
+
+
+def test_an_exhausted_range_says_so() -> None:
+    there, ip_range = leases(), IPv4Network("172.15.42.64/31")
+    has = tuple(IPv4Network((ip_range[number], 32)) for number in range(2))
+    there.tell("h1", [Lease(subnet=POOL, block=block) for block in has])
+
+    with pytest.raises(RefusedError, match=r"172.15.42.64/31 .* --ip-range"):
+        there.grant("h2", LeaseAsk(subnet=POOL, ip_range=ip_range))
 
 
 def test_what_was_granted_but_not_heard_of_is_granted_again() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -99,6 +99,51 @@ def test_no_two_hosts_give_out_one_address(blue: Lab) -> None:
     boxes = [run(blue[host], f"{host}-{number}") for number in range(4) for host in ("h1", "h2")]
 
     assert len({inspected(box)["IPAddress"] for box in boxes}) == len(boxes)
+
+
+def test_each_host_gives_out_of_its_range_and_whoever_says_an_address_has_it(lab: Lab) -> None:
+    ranges = {"h1": IPv4Network("172.15.42.64/26"), "h2": IPv4Network("172.15.42.192/27")}
+    for host, ip_range in ranges.items():
+        docker(lab[host], *MAKE, "--subnet", SUBNET, "--ip-range", str(ip_range), "-o", "vlan=10", "blue")
+
+    boxes = {host: [run(lab[host], f"{host}-{number}") for number in range(3)] for host in ranges}
+    said = run(lab["h1"], "said", "--ip", "172.15.42.200")  # of the other's range
+    beside = run(lab["h2"], "beside", "--ip", "172.15.42.9")  # of nobody's
+    up(lab, "said", "beside", *(box.name for found in boxes.values() for box in found))
+
+    given = {host: {IPv4Address(inspected(box)["IPAddress"]) for box in found} for host, found in boxes.items()}
+    assert {host: len(found) for host, found in given.items()} == {"h1": 3, "h2": 3}
+    assert all(address in ranges[host] for host, found in given.items() for address in found)
+    blocks = {(host, IPv4Network(block)) for host, _, block in leases(lab)}
+    alone = {("h1", IPv4Network("172.15.42.200/32")), ("h2", IPv4Network("172.15.42.9/32"))}
+    assert alone < blocks
+    assert all(block.subnet_of(ranges[host]) for host, block in blocks - alone)
+    assert inspected(said)["Gateway"] == inspected(beside)["Gateway"] == "172.15.42.1", "one gateway, out of no range"
+    assert reaches(said, "172.15.42.9")
+    assert reaches(boxes["h1"][0], inspected(boxes["h2"][0])["IPAddress"])
+    docker(said.host, "rm", "--force", "said")
+    soon(lambda: ("h1", SUBNET, "172.15.42.200/32") not in leases(lab), "what was said goes back")
+
+
+def test_a_range_that_is_full_is_full_on_all_hosts(lab: Lab) -> None:
+    for host in ("h1", "h2"):
+        docker(lab[host], *MAKE, "--subnet", SUBNET, "--ip-range", "172.15.42.8/30", "-o", "vlan=10", "blue")
+    soon(lambda: {host for host, *_ in leases(lab)} == {"h1", "h2"}, "each has an address ahead")
+
+    given, refusals, number = set[str](), set[str](), 0
+    while len(refusals) < len(lab.hosts[:2]):
+        for host in ("h1", "h2"):
+            number += 1
+            words = ("run", "--detach", "--name", f"web{number}", "--network", "blue", "lab", "sleep", "100000")
+            if lab[host].exec("docker", *words, check=False, seconds=60).returncode == 0:
+                given.add(inspected(Box(lab[host], f"web{number}"))["IPAddress"])
+            else:
+                refusals.add(host)
+    assert given == {f"172.15.42.{number}" for number in range(8, 12)}
+    why = refused(lab["h2"], "run", "--network", "blue", "lab", "true")
+    assert "all addresses of 172.15.42.8/30 are in use or leased to hosts (h1: " in why
+    assert "larger --ip-range" in why
+    run(lab["h2"], "said", "--ip", "172.15.42.100")
 
 
 def test_what_docker_hands_out_on_any_host_is_refused_whoever_else_asks_for_it(blue: Lab) -> None:
@@ -281,6 +326,14 @@ def test_what_an_engine_without_its_memory_has_no_more_goes(blue: Lab) -> None:
         ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=11", "-o", "up=fast", "red"), "“fast” is not a rate"),
         ((*MAKE, "--subnet", "10.9.0.0/24", "-o", "vlan=11", "-o", "gateway=10.9.0.9", "red"), "--gateway"),
         ((*MAKE, "--subnet", "172.15.0.0/16", "-o", "vlan=11", "red"), "overlaps 172.15.0.0/16"),
+        (
+            (*MAKE, "--subnet", "10.9.0.0/24", "--ip-range", "10.9.0.0/16", "-o", "vlan=11", "red"),
+            "--ip-range 10.9.0.0/16 is not inside 10.9.0.0/24",
+        ),
+        (
+            (*MAKE, "--subnet", SUBNET, "--ip-range", "172.15.42.64/26", "-o", "vlan=11", "red"),
+            "keep them apart with --ipam-opt vlan=N",
+        ),
         (("run", "--network", "blue", "--ip", "172.15.42.100", "lab", "true"), "172.15.42.100 is in use"),
         (("run", "--network", "blue", "--ip", "172.15.42.1", "lab", "true"), "is the gateway"),
         (("run", "--network", "blue", "--ip", "172.15.42.255", "lab", "true"), "172.15.42.255"),

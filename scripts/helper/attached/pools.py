@@ -16,7 +16,7 @@ from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
 from app.wire import Address, Interface, Lease, LeaseAsk, Pool, Subnet
-from flows.model import reserved
+from flows.model import inside, reserved
 from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
 from scripts.helper.ovs.vswitch import Vswitch
 from scripts.helper.problem import AwayError, RefusedError
@@ -58,14 +58,19 @@ class Pools:
         """All pools, by id."""
         return pool_records(self._vswitch)
 
-    def request(self, subnet: Subnet, vlan: int | None) -> str:
-        """The id of the pool; the same for the same request."""
+    def request(self, subnet: Subnet, vlan: int | None, ip_range: Subnet | None) -> str:
+        """The id of the pool; the same for the same request. RefusedError if it cannot be of this range."""
+        if ip_range is not None and not inside(ip_range, subnet):
+            raise RefusedError(422, "ip-range", f"--ip-range {ip_range} is not inside {subnet}: say a part of it")
         name = f"{subnet}" if vlan is None else f"{subnet}@{vlan}"
         with self._lock:
-            self._made[name, None] = time.monotonic()
             record = self.records().get(name)
             if record is None or record.closed:
-                self._write(name, PoolRecord(subnet=subnet, vlan=vlan, leaving=record.leaving if record else ()))
+                leaving = record.leaving if record else ()
+                self._write(name, PoolRecord(subnet=subnet, vlan=vlan, ip_range=ip_range, leaving=leaving))
+            elif record.ip_range != ip_range:
+                raise _of_another_range(record)
+            self._made[name, None] = time.monotonic()
         self._ask_ahead(name)
         return name
 
@@ -177,7 +182,9 @@ class Pools:
         self._ask(name, None)
         found = self._take_free(name)
         if found is None:
-            raise RefusedError(409, "pool-exhausted", f"All addresses of {self._known(name).subnet} are in use.")
+            record = self._known(name)
+            what = f"{record.ip_range} of {record.subnet}" if record.ip_range else f"{record.subnet}"
+            raise RefusedError(409, "pool-exhausted", f"All addresses of {what} are in use.")
         return found
 
     def _take_this(self, name: str, address: Address) -> Address:
@@ -210,6 +217,7 @@ class Pools:
             ask = LeaseAsk(
                 vlan=record.vlan,
                 subnet=record.subnet,
+                ip_range=record.ip_range,
                 gateway=record.gateway,
                 address=address,
                 has=(*record.blocks, *record.leaving),
@@ -268,10 +276,10 @@ class Pools:
                 self._asking.discard(name)
 
     def _free(self, record: PoolRecord) -> Iterator[Address]:
-        ends = reserved(record.subnet)
+        source, held = record.ip_range or record.subnet, {*record.used, *reserved(record.subnet), record.gateway}
         for block in record.blocks:
             if block not in self._clashing:
-                yield from (a for a in block if a not in record.used and a != record.gateway and a not in ends)
+                yield from (address for address in block if address in source and address not in held)
 
     def _check(self, record: PoolRecord, address: Address) -> None:
         if address not in record.subnet:
@@ -292,6 +300,16 @@ class Pools:
 
     def _write(self, name: str, record: PoolRecord) -> None:
         self._vswitch.write_record(POOL + name, record.text())
+
+
+def _of_another_range(record: PoolRecord) -> RefusedError:
+    same = f"say --ip-range {record.ip_range} too" if record.ip_range else "leave out --ip-range"
+    return RefusedError(
+        409,
+        "ip-range",
+        f"another network here has {record.subnet} too, with {record.ip_range or 'all of it'} to give out: {same}, or "
+        "keep them apart with --ipam-opt vlan=N",
+    )
 
 
 def _away(record: PoolRecord, address: Address | None, error: AwayError) -> RefusedError:

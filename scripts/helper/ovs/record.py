@@ -161,6 +161,7 @@ class PoolRecord(Record):
 
     subnet: Subnet
     vlan: Vlan | None = None  # tells two pools of one subnet apart
+    ip_range: Subnet | None = None  # what is handed out by itself is of this; None: of all of it
     gateway: Address | None = None
     blocks: tuple[Subnet, ...] = ()
     leaving: tuple[Subnet, ...] = ()  # blocks that the controller is to have back

@@ -33,10 +33,12 @@ class IpamDriver:
             )
         if asked.pool is None:
             raise RefusedError(422, "subnet", "say which addresses: docker network create --subnet 172.15.42.0/24 …")
-        if asked.sub_pool is not None:
-            raise RefusedError(422, "ip-range", "the controller shares out the addresses: leave out --ip-range")
         vlan = options.vlan(options.known(asked.options, options.POOL))
-        return {"PoolID": self._pools.request(asked.pool, vlan), "Pool": str(asked.pool), "Data": EMPTY}
+        return {
+            "PoolID": self._pools.request(asked.pool, vlan, asked.ip_range),
+            "Pool": str(asked.pool),
+            "Data": EMPTY,
+        }
 
     def release_pool(self, asked: OfPool) -> dict[str, Any]:
         """It is not used any more, if its network is gone; else it goes with that."""

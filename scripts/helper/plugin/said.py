@@ -3,7 +3,7 @@
 Names are the engine's: moby's documents daemon/libnetwork/docs/remote.md and ipam.md.
 """
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_network
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -21,6 +21,11 @@ def _nothing(said: object) -> object:
     return None if said == "" else said
 
 
+def _range(said: object) -> object:
+    """The engine hands it on as it was typed, and Docker's own driver takes any address of it."""
+    return ip_network(said, strict=False) if isinstance(said, str) and said else None
+
+
 def _map(said: object) -> object:
     return {} if said is None else said
 
@@ -30,6 +35,7 @@ Address = Annotated[wire.Address | None, BeforeValidator(_nothing)]
 Interface = Annotated[IPv4Interface | None, BeforeValidator(_nothing)]
 Interface6 = Annotated[IPv6Interface | None, BeforeValidator(_nothing)]
 Subnet = Annotated[wire.Subnet | None, BeforeValidator(_nothing)]
+Range = Annotated[wire.Subnet | None, BeforeValidator(_range)]
 Options = Annotated[dict[str, Any], BeforeValidator(_map)]
 
 
@@ -129,7 +135,7 @@ class RequestPool(Said):
     """Addresses for a network."""
 
     pool: Annotated[Subnet, Field(alias="Pool")] = None
-    sub_pool: Annotated[Subnet, Field(alias="SubPool")] = None
+    ip_range: Annotated[Range, Field(alias="SubPool")] = None
     options: Annotated[Options, Field(alias="Options")] = {}
     v6: Annotated[bool, Field(alias="V6")] = False
 

@@ -132,7 +132,7 @@ class Twin:
         """The one address, or the highest four that it has not."""
         if ask.address is not None:
             return ask.lease(ip_network(ask.address))
-        last = int(ask.subnet.broadcast_address)
+        last = int(ask.source.broadcast_address)
         blocks = (type(ask.subnet)((at - 3, ask.subnet.max_prefixlen - 2)) for at in range(last, 0, -4))
         free = (block for block in blocks if block not in ask.has)
         return ask.lease(next(free))

@@ -101,6 +101,15 @@ def test_a_container_from_its_address_to_its_end(engine: Running, twin: Twin, ov
     assert done(engine, "IpamDriver.ReleaseAddress", {"PoolID": SUBNET, "Address": "10.9.0.252"}) == {}
 
 
+def test_addresses_are_of_the_range_as_people_write_it(engine: Running) -> None:
+    asked = {"Pool": SUBNET, "SubPool": "10.9.0.70/26"}  # an address in it, as Docker's own takes it
+    assert done(engine, "IpamDriver.RequestPool", asked) == {"PoolID": SUBNET, "Pool": SUBNET, "Data": {}}
+
+    assert done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})["Address"] == "10.9.0.124/24"
+    one = {"PoolID": SUBNET, "Address": "10.9.0.7"}
+    assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "10.9.0.7/24"
+
+
 def test_one_address_that_is_asked_for_goes_back_when_it_is_free(engine: Running, twin: Twin) -> None:
     done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
     one = {"PoolID": SUBNET, "Address": "10.9.0.7"}
@@ -127,9 +136,12 @@ def test_a_pool_of_ipv6_is_as_good(engine: Running) -> None:
     done(engine, "IpamDriver.ReleasePool", {"PoolID": pool})
 
 
-def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(engine: Running, twin: Twin) -> None:
+def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(
+    engine: Running, twin: Twin, ovs: Ovs
+) -> None:
     done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET})
     first = done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})["Address"]
+    until(lambda: "10.9.0.248/30" in records(ovs)[0])  # another block, ahead
     twin.stop()
     found = {first}
     for _ in range(20):
@@ -179,7 +191,8 @@ def test_an_address_that_docker_may_get_is_for_nobody_else_while_the_controller_
         ),
         ("IpamDriver.RequestPool", {"Pool": ""}, "--subnet"),
         ("IpamDriver.RequestPool", {"Pool": "", "V6": True}, "IPv6"),
-        ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "10.9.0.0/28"}, "--ip-range"),
+        ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "10.8.0.0/28"}, "is not inside 10.9.0.0/24"),
+        ("IpamDriver.RequestPool", {"Pool": SUBNET, "SubPool": "fd00::/80"}, "is not inside 10.9.0.0/24"),
         ("IpamDriver.RequestPool", {"Pool": SUBNET, "Options": {"vlna": "7"}}, "did you mean vlan"),
         ("IpamDriver.RequestAddress", {"PoolID": "nothing"}, "There is no pool"),
         ("IpamDriver.RequestPool", b"x" * (1 << 20), "RequestPool"),
