@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
-from app.wire import Address, Interface, Lease, LeaseAsk, Pool, Subnet
+from app.wire import Address, Interface, Lease, LeaseAsk, Subnet
 from flows.model import inside, reserved
 from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
 from scripts.helper.ovs.vswitch import Vswitch
@@ -47,7 +47,7 @@ class Pools:
         self._lock, self._line = threading.RLock(), threading.RLock()
         self._asking: set[str] = set()
         self._said: tuple[Lease, ...] = ()  # all that this host had, as it was said last
-        self._clashing: set[Subnet] = set()
+        self._clashing: set[Lease] = set()
         self._made: dict[tuple[str, Address | None], float] = {}  # pools and addresses given -> when (monotonic)
 
     def lease_from(self, controller: "Lessor") -> None:
@@ -136,6 +136,11 @@ class Pools:
                 if ours and address not in record.used:
                     self._write(name, record.model_copy(update={"used": (*record.used, address)}))
 
+    def leased(self, network: NetworkRecord, address: Address) -> bool:
+        """Whether this host may give the address to an endpoint on this network."""
+        ours = (record for record in self.records().values() if record.serves(network))
+        return any(address in block for record in ours for block in record.blocks)
+
     def settled(self, name: str) -> set[Address]:
         """The addresses in use that were not given just now: whoever was to have them has them."""
         record = self.records().get(name)
@@ -149,11 +154,7 @@ class Pools:
     def leases(self) -> tuple[Lease, ...]:
         """All that this host has, and keeps."""
         with self._line:
-            self._said = tuple(
-                Lease(vlan=record.vlan, subnet=record.subnet, block=block)
-                for record in self.records().values()
-                for block in record.blocks
-            )
+            self._said = tuple(_lease(record, block) for record in self.records().values() for block in record.blocks)
             return self._said
 
     def note_clashes(self, leases: Iterable[Lease]) -> None:
@@ -161,14 +162,12 @@ class Pools:
 
         So what it has not heard of is given back; but not what is left only since.
         """
-        said = {(lease.of, lease.block) for lease in self._said}
         for name, record in self.records().items():
-            of = Pool(record.vlan, record.subnet)
-            self._left(name, [block for block in record.leaving if (of, block) not in said])
+            self._left(name, [block for block in record.leaving if _lease(record, block) not in self._said])
         with self._lock:
-            self._clashing = {lease.block for lease in leases}
-        for block in self._clashing:
-            log.error("Another host hands out %s as well: nothing more is given of it here", block)
+            self._clashing = set(leases)
+        for lease in self._clashing:
+            log.error("Another host hands out %s as well: nothing more is given of it here", lease.block)
 
     def _take_free(self, name: str) -> Address | None:
         with self._lock:
@@ -238,7 +237,7 @@ class Pools:
     def _give_back_apart(self) -> None:
         with self._line:
             for name, record in self.records().items():
-                leases = [Lease(vlan=record.vlan, subnet=record.subnet, block=block) for block in record.leaving]
+                leases = [_lease(record, block) for block in record.leaving]
                 try:
                     if leases:
                         self._controller.release(leases)
@@ -278,7 +277,7 @@ class Pools:
     def _free(self, record: PoolRecord) -> Iterator[Address]:
         source, held = record.ip_range or record.subnet, {*record.used, *reserved(record.subnet), record.gateway}
         for block in record.blocks:
-            if block not in self._clashing:
+            if _lease(record, block) not in self._clashing:
                 yield from (address for address in block if address in source and address not in held)
 
     def _check(self, record: PoolRecord, address: Address) -> None:
@@ -300,6 +299,10 @@ class Pools:
 
     def _write(self, name: str, record: PoolRecord) -> None:
         self._vswitch.write_record(POOL + name, record.text())
+
+
+def _lease(record: PoolRecord, block: Subnet) -> Lease:
+    return Lease(vlan=record.vlan, subnet=record.subnet, block=block)
 
 
 def _of_another_range(record: PoolRecord) -> RefusedError:

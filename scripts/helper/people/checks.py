@@ -91,17 +91,16 @@ def refuse_twin(records: Records, ask: Ask, asked: Connect) -> None:
 
 
 def refuse_leased(pools: Iterable[PoolRecord], ask: Ask, asked: Connect) -> None:
-    """RefusedError, if this host may give the address in that vlan to one of Docker's containers at any moment."""
-    vlan = ask.vlan or DEFAULT_VLAN
-    for pool in pools:
-        block = next((block for block in pool.blocks if asked.ip in block), None)
-        if block is not None and pool.vlan in (None, vlan):
-            raise RefusedError(
-                409,
-                "address-leased",
-                f"{asked.ip} is among the addresses that this host hands out to Docker's containers ({block}). Choose "
-                "another.",
-            )
+    """RefusedError, if this host may give an address in that vlan to one of Docker's containers at any moment."""
+    vlan, said = ask.vlan or DEFAULT_VLAN, [address for address in (asked.ip, asked.ip6) if address]
+    blocks = [block for pool in pools if pool.vlan in (None, vlan) for block in pool.blocks]
+    for address, block in ((address, block) for address in said for block in blocks if address in block):
+        raise RefusedError(
+            409,
+            "address-leased",
+            f"{address} is among the addresses that this host hands out to Docker's containers ({block}). Choose "
+            "another.",
+        )
 
 
 def refuse_named_network(asked: Connect, why: str) -> None:

@@ -183,9 +183,8 @@ class NetworkDriver:
                     raise RefusedError(
                         409, "address-in-use", f"{taken} is in use on this host by {other.name or name[:12]}"
                     )
-        blocks = [block for pool in self._host.pools.records().values() for block in pool.blocks]
-        if all(any(address in block for block in blocks) for address in wanted):
-            return  # they were leased to us
+        if all(self._host.pools.leased(network, address) for address in wanted):
+            return
         name = f"docker:{endpoint[:12]}"
         ask = Ask(
             container=name,

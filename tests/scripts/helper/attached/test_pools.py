@@ -108,3 +108,15 @@ def test_a_range_is_part_of_its_subnet(pools: Pools, ip_range: str) -> None:
     with pytest.raises(RefusedError, match=f"--ip-range {ip_range} is not inside {SUBNET}"):
         pools.request(SUBNET, None, IPv4Network(ip_range))
     assert pools.records() == {}
+
+
+def test_what_another_host_has_in_one_vlan_is_no_matter_in_the_other(pools: Pools) -> None:
+    names = {vlan: pools.request(SUBNET, vlan, None) for vlan in (10, 20)}
+    block = IPv4Network((SUBNET[-4], 30))
+    assert {pools.give(name, None).ip for name in names.values()} == {block[0]}
+
+    pools.note_clashes([Lease(vlan=10, subnet=SUBNET, block=block)])
+
+    assert pools.give(names[20], None).ip == block[1]
+    with pytest.raises(RefusedError, match="in use"):
+        pools.give(names[10], None)

@@ -11,7 +11,7 @@ from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import Twin
 
-NETWORK, ENDPOINT, SUBNET = "a" * 64, "b" * 64, "10.9.0.0/24"
+NETWORK, ENDPOINT, SUBNET, SUBNET6 = "a" * 64, "b" * 64, "10.9.0.0/24", "fd00:42::/64"
 MAKE = {
     "NetworkID": NETWORK,
     "Options": {"com.docker.network.generic": {"vlan": "10", "up": "10mbit"}},
@@ -36,7 +36,8 @@ def engine(running: tuple[Running, Twin], ovs: Ovs) -> Iterator[Running]:
     yield made
     for method, body in (("DeleteEndpoint", OF), ("DeleteNetwork", OF)):
         assert done(made, f"NetworkDriver.{method}", body) == {}
-    done(made, "IpamDriver.ReleasePool", {"PoolID": SUBNET})
+    for pool in (SUBNET, f"{SUBNET}@10", SUBNET6):
+        done(made, "IpamDriver.ReleasePool", {"PoolID": pool})
     until(lambda: not records(ovs))
     assert ports(ovs) == []
 
@@ -123,7 +124,7 @@ def test_one_address_that_is_asked_for_goes_back_when_it_is_free(engine: Running
 
 
 def test_a_pool_of_ipv6_is_as_good(engine: Running) -> None:
-    pool = done(engine, "IpamDriver.RequestPool", {"Pool": "fd00:42::/64", "V6": True})["PoolID"]
+    pool = done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET6, "V6": True})["PoolID"]
     gateway = {"PoolID": pool, "Options": {"RequestAddressType": "com.docker.network.gateway"}}
 
     assert done(engine, "IpamDriver.RequestAddress", gateway)["Address"] == "fd00:42::1/64"
@@ -133,7 +134,6 @@ def test_a_pool_of_ipv6_is_as_good(engine: Running) -> None:
     assert "fd00:43::1 is not inside" in why_not(engine, "IpamDriver.RequestAddress", one | {"Address": "fd00:43::1"})
     done(engine, "IpamDriver.ReleaseAddress", one)
     assert done(engine, "IpamDriver.RequestAddress", one)["Address"] == "fd00:42::100/64"
-    done(engine, "IpamDriver.ReleasePool", {"PoolID": pool})
 
 
 def test_addresses_last_as_long_as_the_lease_while_the_controller_is_away(
@@ -168,6 +168,31 @@ def test_an_address_that_docker_may_get_is_for_nobody_else_while_the_controller_
 
     assert refused[:2] == (409, "address-leased")
     assert "hands out to Docker's containers (10.9.0.252/30)" in refused[2]
+
+
+def test_nor_is_one_of_ipv6(engine: Running, twin: Twin, containers: Make) -> None:
+    done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET6, "V6": True})
+    given = done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET6})["Address"]
+    one = containers("10.9.0.7/24")
+    twin.stop()
+    refused = engine.refused("connect", container=f"netns:{one.name}", address=str(one.address), address6=given)
+    twin.start()
+
+    assert refused[:2] == (409, "address-leased")
+    assert f"{given.split('/')[0]} is among the addresses that this host hands out" in refused[2]
+
+
+@pytest.mark.parametrize(("vlan", "asked"), [("10", []), ("20", ["10.9.0.252/24"])])
+def test_what_is_leased_for_one_vlan_is_asked_for_in_another(
+    engine: Running, twin: Twin, vlan: str, asked: list[str]
+) -> None:
+    pool = done(engine, "IpamDriver.RequestPool", {"Pool": SUBNET, "Options": {"vlan": "10"}})["PoolID"]
+    given = {"Interface": {"Address": done(engine, "IpamDriver.RequestAddress", {"PoolID": pool})["Address"]}}
+    done(engine, "NetworkDriver.CreateNetwork", MAKE | {"Options": {"com.docker.network.generic": {"vlan": vlan}}})
+
+    done(engine, "NetworkDriver.CreateEndpoint", CREATE | given)
+
+    assert [ask.address for ask in twin.asked] == asked
 
 
 @pytest.mark.parametrize(
