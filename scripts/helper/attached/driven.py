@@ -24,7 +24,7 @@ from scripts.helper.attached.endpoints import healthy, new_host_end
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.member import fit, lead
-from scripts.helper.net.ports import Published
+from scripts.helper.net.ports import Published, leading
 from scripts.helper.net.resolver import ADDRESS as RESOLVER
 from scripts.helper.ovs.record import (
     DRIVEN,
@@ -141,9 +141,7 @@ class Driven:
     def published(self) -> Iterator[tuple[str, Published]]:
         """Which ports lead where, each with Docker's id of its endpoint."""
         for name, record in self.records().items():
-            for port in record.ports:
-                for address in record.addresses:
-                    yield name, Published(port, address.ip)
+            yield from ((name, leads) for leads in leading(record.ports, record.addresses))
 
     def note(self, found: Container, mtu: int) -> None:
         """Which of the endpoints this container has, by which interface."""

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from app.wire import (
@@ -42,7 +41,6 @@ from scripts.helper.containers import Container
 from scripts.helper.net import plumb
 from scripts.helper.net.firewall import NatError
 from scripts.helper.net.nat import Nat
-from scripts.helper.net.nat6 import Nat6
 from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.net.ports import Published
@@ -68,7 +66,7 @@ class Host:
         self.driven, self.pools = Driven(vswitch), Pools(vswitch)
         self._neighbours = Neighbours(config.vtep)
         self._way = Way(config.vtep, config.ovs_directory, userspace=config.datapath_type == "netdev")
-        self._nat, self._nat6 = Nat(), Nat6()
+        self._nat = Nat()
         self._mtu: int | None = None  # as the controller last said
         self._natted: tuple[set[Subnet], set[Published]] | None = None  # None: not known, so to be said again
 
@@ -256,14 +254,12 @@ class Host:
             subnets: set[Subnet] = {*self.gateways.subnets(), *self.joins.subnets()}
             wanted = subnets, {published for _, published in self.driven.published()}
             if wanted != self._natted:
-                ports = {version: [each for each in wanted[1] if each.address.version == version] for version in (4, 6)}
-                self._nat.set([subnet for subnet in subnets if isinstance(subnet, IPv4Network)], ports[4])
-                self._nat6.set([subnet for subnet in subnets if isinstance(subnet, IPv6Network)], ports[6])
+                self._nat.set(*wanted)
                 self._natted = wanted
 
     def _keep_nat(self) -> None:
         """The same, where it does not stand any more."""
-        if not (self._nat.stands() and self._nat6.stands()):
+        if not self._nat.stands():
             log.warning("Somebody else took rules of the way out, or in, away: they are made again")
             self._natted = None
         self.set_nat()

@@ -20,8 +20,8 @@ from scripts.helper.net.ports import Published
 NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 
 
-def forget_strays(changed: Iterable[PublishedPort], leading: Iterable[Published]) -> None:
-    """Streams to these ports of the host that go elsewhere than the ports lead now begin anew.
+def forget_strays(family: socket.AddressFamily, changed: Iterable[PublishedPort], leading: Iterable[Published]) -> None:
+    """Streams to these ports of the host that go elsewhere than the ports lead now begin anew; those of one family.
 
     NetlinkError or OSError if the kernel does not say which there are.
     """
@@ -29,21 +29,21 @@ def forget_strays(changed: Iterable[PublishedPort], leading: Iterable[Published]
     if not ports:
         return
     with IPRoute() as links:
-        here = {address.get_attr("IFA_ADDRESS") for address in links.get_addr(family=socket.AF_INET)}
-    with NFCTSocket() as kernel:
+        here = {address.get_attr("IFA_ADDRESS") for address in links.get_addr(family=family)}
+    with NFCTSocket(nfgen_family=family) as kernel:
         for port in ports:
-            for there, back in _streams(kernel, port):
+            for there, back in _streams(kernel, family, port):
                 if there.daddr in here and (port, back.saddr) not in ends:
                     _forget(kernel, there)
 
 
-def _streams(kernel: Any, port: PublishedPort) -> Iterator[tuple[Any, Any]]:
+def _streams(kernel: Any, family: socket.AddressFamily, port: PublishedPort) -> Iterator[tuple[Any, Any]]:
     """Who sends there, as sent and as answered; a kernel before 5.8 gives all streams that it knows."""
     address = None if port.host_address is None else str(port.host_address)
-    wanted = NFCTAttrTuple(daddr=address, proto=NUMBERS[port.protocol], dport=port.host_port)
+    wanted = NFCTAttrTuple(family=family, daddr=address, proto=NUMBERS[port.protocol], dport=port.host_port)
     for entry in list(kernel.dump(tuple_orig=wanted)):
         there, back = (
-            NFCTAttrTuple.from_netlink(socket.AF_INET, entry.get_attr(f"CTA_TUPLE_{way}")) for way in ("ORIG", "REPLY")
+            NFCTAttrTuple.from_netlink(family, entry.get_attr(f"CTA_TUPLE_{way}")) for way in ("ORIG", "REPLY")
         )
         if wanted == there:
             yield there, back

@@ -4,13 +4,13 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
-from typing import NamedTuple, TypeVar
+from ipaddress import IPv4Network, collapse_addresses
+from typing import NamedTuple, cast
+
+from app.wire import Subnet
 
 TIMEOUT_S = 10
 CHAIN = "DOCKER-USER"
-
-Subnet = TypeVar("Subnet", IPv4Network, IPv6Network)
 
 _WAS = re.compile(r'comment "\w+ was ([01])"')
 
@@ -61,7 +61,8 @@ class Table(NamedTuple):
         nft(self._ruleset(subnets, "\n".join(f"    {lead}" for lead in leads), was))
 
     def _ruleset(self, subnets: Sequence[Subnet], within: str, was: str) -> str:
-        ip, ours = self.ip, ", ".join(str(subnet) for subnet in collapse_addresses(subnets))
+        whole = collapse_addresses(cast("Sequence[IPv4Network]", subnets))  # or all of IPv6
+        ip, ours = self.ip, ", ".join(map(str, whole))
         out = "\n".join(
             f"    {ip} saddr {subnet} {ip} daddr != {subnet} masquerade\n"
             f"    ct status dnat {ip} saddr {subnet} {ip} daddr {subnet} masquerade"
@@ -119,7 +120,7 @@ class DockerUser:
             return None
         return None if listed is None else [line for line in listed.splitlines() if "--comment containet" in line]
 
-    def tell(self, subnets: Sequence[IPv4Network | IPv6Network]) -> None:
+    def tell(self, subnets: Sequence[Subnet]) -> None:
         """What these subnets send and get passes; no others of ours. Nothing is done where there is no such chain."""
         have = self.rules()
         if have is None:
@@ -130,7 +131,7 @@ class DockerUser:
                 run([*self._command, change, *shlex.split(rule)[1:]])
 
 
-def docker_rules(subnet: IPv4Network | IPv6Network) -> tuple[str, ...]:
+def docker_rules(subnet: Subnet) -> tuple[str, ...]:
     """Out, the answers in, and in by a published port; as `iptables -S` spells them, so that they can be compared."""
     return (
         f"-A {CHAIN} -s {subnet} -m comment --comment containet -j ACCEPT",

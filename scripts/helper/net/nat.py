@@ -1,9 +1,10 @@
-"""The way out, and in: a table of our own, whole or gone.
+"""The way out, and in: a table of our own for each version of IP, whole or gone.
 
 Packets of these subnets leave this host under its own address, and what comes for a published port goes to the
-container that it is published for.
+container that it is published for. Of IPv6 too: container subnets are unique-local as a rule (RFC 4193), which nobody
+outside knows a way back to.
 
-    table inet containet                              what it is for
+    table inet containet (IPv6: ip6)                  what it is for
     prerouting   a published port: dnat               whoever reaches this host reaches the container
     output       the same                             so does this host itself
     postrouting  S -> not S: masquerade               answers find their way back
@@ -11,7 +12,7 @@ container that it is published for.
     forward      S -> other of ours: drop             a host that has gateways of two networks must not join them
                  not S -> S: drop                     unless by a published port, or as an answer
 
-Connections to 127.0.0.1 stay with the host's own programs: the kernel routes no such address.
+Connections to 127.0.0.1 and ::1 stay with the host's own programs: the kernel routes no such address.
 
 An engine with iptables of its own drops what is forwarded, and an accept in another table does not overrule that: there
 the same is said in DOCKER-USER, Docker's chain for what others have to say. Forwarding is switched on while there is a
@@ -20,70 +21,119 @@ table; what it was before stands in the table's comment, so that it survives thi
 
 import logging
 import re
+import socket
 from collections.abc import Collection, Iterable
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from ipaddress import ip_address
+from typing import NamedTuple
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from app.wire import PublishedPort
+from app.wire import PublishedPort, Subnet
+from scripts.helper.net import forwarding
 from scripts.helper.net.conntrack import forget_strays
-from scripts.helper.net.firewall import DockerUser, NatError, Table, switched_before
+from scripts.helper.net.firewall import DockerUser, Table, switched_before
+from scripts.helper.net.forwarding import Forwarding
 from scripts.helper.net.ports import Published
 
-TABLE, DOCKER = Table("inet containet", "ip", "ip_forward"), DockerUser("iptables")
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-
 _LEADS = re.compile(
-    r"(?:ip daddr (?P<host_address>[\d.]+) )?(?P<protocol>tcp|udp) dport (?P<host_port>\d+) "
-    r"dnat ip to (?P<address>[\d.]+):(?P<port>\d+)"
+    r"(?:ip6? daddr (?P<host_address>[\da-f.:]+) )?(?P<protocol>tcp|udp) dport (?P<host_port>\d+) "
+    r"dnat (?:ip )?to \[?(?P<address>[\da-f.:]+?)\]?:(?P<port>\d+)$",
+    re.MULTILINE,
 )
 
 log = logging.getLogger(__name__)
+
+
+class Version(NamedTuple):
+    """What one version of IP has; `own` are the addresses that no packet from outside is for."""
+
+    family: socket.AddressFamily
+    table: Table
+    docker: DockerUser
+    forwarding: Forwarding
+    own: str
+
+
+VERSIONS = {
+    4: Version(
+        socket.AF_INET,
+        Table("inet containet", "ip", "ip_forward"),
+        DockerUser("iptables"),
+        forwarding.IPV4,
+        "127.0.0.0/8",
+    ),
+    6: Version(
+        socket.AF_INET6,
+        Table("ip6 containet", "ip6", "forwarding"),
+        DockerUser("ip6tables"),
+        forwarding.IPV6,
+        "::1",
+    ),
+}
 
 
 class Nat:
     """Address translation on this host."""
 
     def __init__(self) -> None:
-        self._stood: tuple[str | None, list[str] | None] | None = None  # as it was when it was set; None: nothing is
+        self._parts = {number: _Part(version) for number, version in VERSIONS.items()}
 
-    def set(self, subnets: Iterable[IPv4Network], ports: Iterable[Published] = ()) -> None:
+    def set(self, subnets: Iterable[Subnet], ports: Iterable[Published] = ()) -> None:
         """These subnets, and no others, reach the outside through this host, and these ports lead in.
 
         Idempotent; none at all leaves nothing.
         """
-        wanted, published = sorted(set(subnets)), sorted(set(ports), key=str)
-        table = TABLE.listed()
-        before = None if table is None else switched_before(table)
-        if wanted or published:
-            TABLE.replace(wanted, map(_dnat, published), before or IP_FORWARD.read_text().strip())
-            self._forward("1")
-        elif before:
-            TABLE.delete()
-        DOCKER.tell(wanted)
-        gone = before == "0" and not (wanted or published)
-        if gone and DOCKER.rules() is None:  # Docker's chain: now Docker forwards too
-            self._forward("0")
-        _redirect(_published(table or ""), published)
-        self._stood = self._look() if wanted or published else None
+        subnets, ports = set(subnets), set(ports)
+        for number, part in self._parts.items():
+            part.set(
+                sorted(subnet for subnet in subnets if subnet.version == number),
+                sorted((port for port in ports if port.address.version == number), key=str),
+            )
 
     def stands(self) -> bool:
         """Whether all that was set is there still: others flush tables and chains (`nft flush ruleset`)."""
+        return all(part.stands() for part in self._parts.values())
+
+
+class _Part:
+    """The same, of one version of IP."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+        self._stood: tuple[str | None, list[str] | None] | None = None  # as it was when it was set; None: nothing is
+
+    def set(self, subnets: list[Subnet], ports: list[Published]) -> None:
+        family, table, docker, switch, _ = self._version
+        there = bool(subnets or ports)
+        listed = table.listed()
+        before = None if listed is None else switched_before(listed)
+        if there:
+            table.replace(subnets, map(self._dnat, ports), before or switch.read())
+            switch.turn("1")
+        elif before:
+            table.delete()
+        docker.tell(subnets)
+        if before == "0" and not there and docker.rules() is None:  # Docker's chain: now Docker forwards too
+            switch.turn("0")
+        _redirect(family, _published(listed or ""), ports)
+        self._stood = self._look() if there else None
+
+    def stands(self) -> bool:
         return self._stood is None or self._stood == self._look()
 
     def _look(self) -> tuple[str | None, list[str] | None]:
-        return TABLE.listed(), DOCKER.rules()
+        return self._version.table.listed(), self._version.docker.rules()
 
-    def _forward(self, value: str) -> None:
-        if IP_FORWARD.read_text().strip() == value:
-            return
-        try:
-            IP_FORWARD.write_text(value)
-        except OSError as error:
-            raise NatError(
-                f"“{IP_FORWARD}” could not be set to {value}: {error.strerror}. Without it nothing is routed here."
-            ) from error
+    def _dnat(self, published: Published) -> str:
+        """What leads a packet for this port to its container."""
+        (port, address), ip = published, self._version.table.ip
+        where = f"{ip} daddr {port.host_address}" if port.host_address else self._anywhere
+        to = f"[{address}]" if address.version == 6 else f"{address}"
+        return f"{where} {port.protocol} dport {port.host_port} dnat {ip} to {to}:{port.port}"
+
+    @property
+    def _anywhere(self) -> str:
+        return f"fib daddr type local {self._version.table.ip} daddr != {self._version.own}"
 
 
 def _published(table: str) -> set[Published]:
@@ -91,21 +141,14 @@ def _published(table: str) -> set[Published]:
     found = set()
     for leads in _LEADS.finditer(table):
         said = {key: value for key, value in leads.groupdict().items() if value is not None}
-        address = IPv4Address(said.pop("address"))
+        address = ip_address(said.pop("address"))
         found.add(Published(PublishedPort.model_validate_strings(said), address))
     return found
 
 
-def _redirect(before: Collection[Published], now: Collection[Published]) -> None:
+def _redirect(family: socket.AddressFamily, before: Collection[Published], now: Collection[Published]) -> None:
     """Streams that are under way follow the ports that lead elsewhere now."""
     try:
-        forget_strays({published.port for published in set(before) ^ set(now)}, now)
+        forget_strays(family, {published.port for published in set(before) ^ set(now)}, now)
     except (NetlinkError, OSError) as error:
         log.warning("Streams that are under way may go on to where a port led before: %s", error)
-
-
-def _dnat(published: Published) -> str:
-    """What leads a packet for this port to its container."""
-    port, address = published
-    where = f"ip daddr {port.host_address}" if port.host_address else "fib daddr type local ip daddr != 127.0.0.0/8"
-    return f"{where} {port.protocol} dport {port.host_port} dnat ip to {address}:{port.port}"

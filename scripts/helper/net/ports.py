@@ -2,9 +2,11 @@
 
 import errno
 import socket
+from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import NamedTuple
 
-from app.wire import Address, PublishedPort
+from app.wire import Address, Interface, PublishedPort
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
@@ -14,6 +16,13 @@ class Published(NamedTuple):
 
     port: PublishedPort
     address: Address
+
+
+def leading(ports: Iterable[PublishedPort], addresses: Iterable[Interface]) -> Iterator[Published]:
+    """Where these lead: each to both kinds of address of a container; one of an address of the host's to that kind."""
+    for port, address in product(ports, addresses):
+        if port.host_address is None or port.host_address.version == address.version:
+            yield Published(port, address.ip)
 
 
 def overlap(one: PublishedPort, other: PublishedPort) -> bool:
