@@ -59,14 +59,14 @@ class PublishedPort(Wire):
     """A port of the host that leads to a port of a container there."""
 
     protocol: Literal["tcp", "udp"]
-    host_address: IPv4Address | None = None  # of the host; any of them if none is said
+    host_address: IPv4Address | IPv6Address | None = None  # of the host; any of them if none is said
     host_port: TransportPort
     port: TransportPort
 
     def __str__(self) -> str:
-        """As Docker writes it: `8080->80/tcp`, `10.0.0.1:53->53/udp`."""
-        where = f"{self.host_address}:" if self.host_address else ""
-        return f"{where}{self.host_port}->{self.port}/{self.protocol}"
+        """As Docker writes it: `8080->80/tcp`, `10.0.0.1:53->53/udp`, `[fd00::1]:80->80/tcp`."""
+        address = f"[{self.host_address}]" if isinstance(self.host_address, IPv6Address) else self.host_address
+        return f"{f'{address}:' if address else ''}{self.host_port}->{self.port}/{self.protocol}"
 
 
 MOST_ALIASES = 16  # of one endpoint

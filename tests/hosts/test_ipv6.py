@@ -12,7 +12,8 @@ from scripts.lab.measure import Box, start_box
 from tests.hosts.people import connect, containet, endpoints, flows, in_network_of, meters, soon
 from tests.hosts.test_docker_network import MAKE, SUBNET, docker, inspected, refused, remembered, run, up
 from tests.hosts.test_names import asks
-from tests.hosts.test_ports import serve
+from tests.hosts.test_ports import asked as asked4
+from tests.hosts.test_ports import asking_of, follows, serve
 
 SUBNET6 = "fd00:42::/64"
 BLUE = (*MAKE, "--ipv6", "--subnet", SUBNET, "--subnet", SUBNET6, "-o", "vlan=10", "blue")
@@ -45,6 +46,7 @@ def world(lab: Lab) -> Iterator[str]:
         (outside, "addr", "2001:db8::fd/64", "eth0"),
         (outside, "addr", f"{WORLD6}/128", "lo"),
         (host, "addr", "2001:db8::1/64", "br-phy"),
+        (host, "addr", "2001:db8::2/64", "br-phy"),
     )
     for machine, what, value, device in here:
         machine.exec("ip", "-6", what, "add", value, "dev", device, "nodad")
@@ -90,6 +92,33 @@ def test_a_dual_stack_network_on_two_hosts(blue: Lab) -> None:
     assert listed["web1:eth0"]["address6"] == "fd00:42::100/64"
     assert "fd00:42::100/64" in containet(web1.host, "endpoints")
     assert "fd00:42::/64" in containet(web1.host, "networks")
+
+
+def test_a_port_of_one_address_leads_there_until_its_container_goes(blue: Lab, world: str) -> None:  # noqa: ARG001
+    outside, host = blue["outside"], blue["h1"]
+    web1 = serve(run(host, "web1", "--hostname", "web1", "-p", "[2001:db8::1]:8080:80"))
+    up(blue, "web1")
+    port = "[2001:db8::1]:8080->80/tcp"
+
+    soon(lambda: asked(outside, "2001:db8::1", 8080) == "web1", "it is reached there")
+    assert asked(host, "2001:db8::1", 8080) == "web1", "by the host itself too"
+    assert asked(outside, "2001:db8::2", 8080) == "", "not at another address of the host"
+    assert asked4(outside, blue.plan.address("h1"), 8080) == ""
+    soon(lambda: endpoints(blue)["web1:eth0"]["ports"] == [port], "the controller knows it")
+    assert port in containet(host, "endpoints")
+    run(host, "web2", "-p", "[2001:db8::2]:8080:80", "-p", f"{blue.plan.address('h1')}:8080:80")
+    why = refused(host, "run", "--network", "blue", "--name", "web3", "-p", "8080:80", "lab", "true")
+    assert "cannot be published: web" in why
+
+    docker(host, "rm", "--force", web1.name)
+    soon(lambda: "2001:db8::1 " not in host.exec("nft", "list", "ruleset").stdout, "no rule of it is left")
+    assert asked(outside, "2001:db8::1", 8080) == ""
+    assert port not in containet(host, "endpoints")
+
+
+def test_a_stream_follows_the_port(blue: Lab, world: str) -> None:  # noqa: ARG001
+    with asking_of(blue["outside"], "2001:db8::1") as answered:
+        follows(blue, answered, "--ip6", "fd00:42::11", "fd00:42::12")
 
 
 def test_a_name_leads_to_the_address_on_another_host(blue: Lab) -> None:
@@ -187,6 +216,8 @@ def test_who_is_in_a_network_with_a_gateway_reaches_the_world(blue: Lab, world: 
     [
         ((*MAKE, "--ipv6", "--subnet", "10.9.0.0/24", "-o", "vlan=11", "red"), "say which IPv6 addresses"),
         (("run", "--network", "blue", "--ip6", "fd00:43::1", "lab", "true"), "fd00:43::1"),
+        (("run", "--network", "blue", "-p", "[2001:db8::9]:80:80", "lab", "true"), "2001:db8::9 is no address of this"),
+        (("run", "--network", "blue", "-p", "[::1]:80:80", "lab", "true"), "on addresses that others reach"),
         (("run", "--network", "blue", "--ip6", "fd00:42::100", "lab", "true"), "fd00:42::100 is in use"),
         (("run", "--network", "blue", "--ip6", "fd00:42::1", "lab", "true"), "is the gateway"),
         (

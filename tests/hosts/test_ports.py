@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -43,14 +44,14 @@ def asked_udp(asker: Machine, address: object, port: int) -> str:
 
 
 ANSWER = """import socket
-s = socket.socket(type=socket.SOCK_DGRAM)
-s.bind(("", 53))
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", 53))
 s.settimeout(5)
 while True:
     _, asker = s.recvfrom(99)
     s.sendto({name!r}.encode(), asker)"""
 ASK = """import socket, time
-s = socket.socket(type=socket.SOCK_DGRAM)
+s = socket.socket(socket.{family}, socket.SOCK_DGRAM)
 s.connect(("{address}", 5353))
 s.settimeout(0.1)
 while True:
@@ -70,14 +71,21 @@ def answer(box: Box) -> None:
     soon(lambda: ":53 " in in_network_of(box, "ss", "--udp", "--listening", "--numeric"), "it listens")
 
 
-@pytest.fixture
-def asking(blue: Lab) -> Iterator[Callable[[], str]]:
-    """The outside asks port 5353 of h1 over UDP, always from one port; who answered last."""
-    outside = blue["outside"]
+@contextmanager
+def asking_of(outside: Machine, address: object) -> Iterator[Callable[[], str]]:
+    """The outside asks port 5353 there over UDP, always from one port; who answered last."""
     outside.log("asking").unlink(missing_ok=True)
-    outside.start("asking", (sys.executable, "-c", ASK.format(address=blue.plan.address("h1"))))
+    words = ASK.format(family="AF_INET6" if ":" in str(address) else "AF_INET", address=address)
+    outside.start("asking", (sys.executable, "-c", words))
     yield lambda: outside.tail("asking", 1)
     outside.kill("asking")
+
+
+@pytest.fixture
+def asking(blue: Lab) -> Iterator[Callable[[], str]]:
+    """The same, of h1."""
+    with asking_of(blue["outside"], blue.plan.address("h1")) as answered:
+        yield answered
 
 
 def forward_policy(host: Machine) -> str:
@@ -134,18 +142,23 @@ def test_the_container_reaches_the_outside_and_peers_reach_it_by_both_ways(blue:
     assert [asked(box, address, 8080) for box in (near, far)] == ["web1", "web1"]
 
 
+def follows(blue: Lab, answered: Callable[[], str], said: str, *addresses: str) -> None:
+    """A stream goes where its port leads: nowhere, to one container, to another."""
+    run(blue["h1"], "near")  # so that there is a gateway, and the kernel remembers streams
+    up(blue, "near")
+    soon(lambda: answered() == "nobody", "it is under way before there is a port")
+
+    for name, address in zip(("first", "second"), addresses, strict=True):
+        answer(run(blue["h1"], name, said, address, "--publish", "5353:53/udp"))
+        soon(lambda name=name: answered() == name, f"it goes to {name}")
+        docker(blue["h1"], "rm", "--force", name)
+        soon(lambda: answered() == "nobody", "it goes nowhere")
+
+
 @EITHER_ENGINE
 def test_a_stream_follows_the_port(blue: Lab, asking: Callable[[], str], policy: str) -> None:
     assert forward_policy(blue["h1"]) == policy
-    run(blue["h1"], "near")  # so that there is a gateway, and the kernel remembers streams
-    up(blue, "near")
-    soon(lambda: asking() == "nobody", "it is under way before there is a port")
-
-    for name, address in (("first", "172.15.42.11"), ("second", "172.15.42.12")):
-        answer(run(blue["h1"], name, "--ip", address, "--publish", "5353:53/udp"))
-        soon(lambda name=name: asking() == name, f"it goes to {name}")
-        docker(blue["h1"], "rm", "--force", name)
-        soon(lambda: asking() == "nobody", "it goes nowhere")
+    follows(blue, asking, "--ip", "172.15.42.11", "172.15.42.12")
 
 
 def test_people_see_the_ports(blue: Lab, web: Box) -> None:
@@ -190,7 +203,8 @@ def test_a_restarted_container_has_its_ports(blue: Lab, web: Box) -> None:
         ("8080:80", "web1 has 8080->80/tcp"),
         ("8099:80", "a process of this host has port 8099/tcp"),
         ("198.51.100.9:8000:80", "198.51.100.9 is no address of this host"),
-        ("127.0.0.1:8000:80", "ports are published on IPv4 addresses that others reach"),
+        ("127.0.0.1:8000:80", "ports are published on addresses that others reach"),
+        ("[2001:db8::9]:8000:80", "the container has no IPv6 address"),
         ("8000:80/sctp", "neither tcp nor udp"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from app.wire import Address, Interface, PublishedPort
 
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -31,11 +32,14 @@ def overlap(one: PublishedPort, other: PublishedPort) -> bool:
     return same and (None in (one.host_address, other.host_address) or one.host_address == other.host_address)
 
 
-def why_not_free(port: PublishedPort) -> str | None:
-    """Why a process of this host could not listen there, in words; None if one could."""
-    with socket.socket(socket.AF_INET, KINDS[port.protocol]) as probe:
+def why_not_free(leads: Published) -> str | None:
+    """Why a process of this host could not listen there for packets of that kind, in words; None if one could."""
+    port, version = leads.port, leads.address.version
+    with socket.socket(FAMILIES[version], KINDS[port.protocol]) as probe:
         if port.protocol == "tcp":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections that linger do not count
+        if version == 6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind((str(port.host_address or ""), port.host_port))
         except OSError as error:

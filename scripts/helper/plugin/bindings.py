@@ -29,8 +29,10 @@ def _port(binding: Binding) -> PublishedPort:
             f"Docker could not be told which was chosen: say -p HOSTPORT:{binding.port}",
         )
     address = binding.host_address
-    if address is not None and (address.version != 4 or address.is_loopback):
-        raise RefusedError(422, "port", f"{address}: ports are published on IPv4 addresses that others reach")
+    if address is not None and (address.is_loopback or (address.version == 6 and address.is_link_local)):
+        raise RefusedError(
+            422, "port", f"{address}: ports are published on addresses that others reach, from other links too"
+        )
     anywhere = address is None or address.is_unspecified
     return PublishedPort.model_validate(
         {

@@ -9,7 +9,7 @@ from flows.model import Mac
 from scripts.helper.attached.host import NETWORKS, Host
 from scripts.helper.line.report import Channel
 from scripts.helper.net.firewall import NatError
-from scripts.helper.net.ports import overlap, why_not_free
+from scripts.helper.net.ports import leading, overlap, why_not_free
 from scripts.helper.ovs.record import DrivenRecord, NetworkRecord
 from scripts.helper.plugin import options
 from scripts.helper.plugin.bindings import published
@@ -134,7 +134,7 @@ class NetworkDriver:
             record = self._host.driven.records().get(asked.endpoint)
             if record is None:
                 raise RefusedError(404, "unknown-endpoint", "this endpoint is not known: start the container again")
-            self._refuse_in_use(asked.endpoint, [port for port in wanted if port not in record.ports])
+            self._refuse_in_use(asked.endpoint, record, [port for port in wanted if port not in record.ports])
             self._publish(asked.endpoint, wanted)
         return EMPTY
 
@@ -210,21 +210,25 @@ class NetworkDriver:
         if key is not None:
             self._channel.mark(key)
 
-    def _refuse_in_use(self, endpoint: str, wanted: Iterable[PublishedPort]) -> None:
-        """RefusedError if another endpoint or a process of this host has one of these ports."""
-        driven = self._host.driven
-        records = driven.records()
+    def _refuse_in_use(self, endpoint: str, record: DrivenRecord, wanted: Iterable[PublishedPort]) -> None:
+        """RefusedError if one of these ports leads nowhere, or another endpoint or a process of this host has it."""
+        records, others = self._host.driven.records(), list(self._host.driven.published())
         for port in wanted:
-            for name, other in driven.published():
+            leads = list(leading((port,), record.addresses))
+            if not leads:
+                raise _unpublished(port, "the container has no IPv6 address: make its network with --ipv6")
+            for name, other in others:
                 if name != endpoint and overlap(port, other.port):
-                    whose = records[name].name or name[:12]
-                    raise RefusedError(409, "port-in-use", f"{port} cannot be published: {whose} has {other.port}")
-            why = why_not_free(port)
-            if why:
-                raise RefusedError(409, "port-in-use", f"{port} cannot be published: {why}")
+                    raise _unpublished(port, f"{records[name].name or name[:12]} has {other.port}")
+            for why in filter(None, map(why_not_free, leads)):
+                raise _unpublished(port, why)
 
     def _known(self, name: str) -> NetworkRecord:
         record = self._host.driven.networks().get(name)
         if record is None:
             raise RefusedError(404, "unknown-network", "this network is not known here: remove it, and make it anew")
         return record
+
+
+def _unpublished(port: PublishedPort, why: str) -> RefusedError:
+    return RefusedError(409, "port-in-use", f"{port} cannot be published: {why}")

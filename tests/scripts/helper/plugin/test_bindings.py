@@ -27,6 +27,8 @@ def said(port: int = 80, host_port: int = 8080, **more: Any) -> Binding:
         ([said()], ["8080->80/tcp"]),
         ([said(HostIP=str(IPv4Address(0)))], ["8080->80/tcp"]),
         ([said(HostIP="10.0.0.3")], ["10.0.0.3:8080->80/tcp"]),
+        ([said(HostIP="fd00::3")], ["[fd00::3]:8080->80/tcp"]),
+        ([said(HostIP="::"), said()], ["8080->80/tcp"]),
         ([said(53, 5353, Proto=UDP)], ["5353->53/udp"]),
         ([said(8000, 8000), said(8001, 8001)], ["8000->8000/tcp", "8001->8001/tcp"]),
         ([said(), said()], ["8080->80/tcp"]),
@@ -45,9 +47,10 @@ def test_what_can_be_published(bindings: list[Binding], ports: list[str]) -> Non
         (said(host_port=0), "say -p HOSTPORT:80"),
         (said(host_port=8000, HostPortEnd=8010), "say -p HOSTPORT:80"),
         (said(Proto=SCTP), "port 80 is neither tcp nor udp"),
-        (said(HostIP="127.0.0.1"), "127.0.0.1: ports are published on IPv4 addresses that others reach"),
+        (said(HostIP="127.0.0.1"), "127.0.0.1: ports are published on addresses that others reach"),
         (said(HostIP="127.9.9.9"), "addresses that others reach"),
-        (said(HostIP="::1"), "IPv4 addresses"),
+        (said(HostIP="::1"), "::1: ports are published on addresses that others reach"),
+        (said(HostIP="fe80::1"), "fe80::1: .* from other links"),
     ],
 )
 def test_what_cannot_is_refused_in_words(binding: Binding, why: str) -> None:

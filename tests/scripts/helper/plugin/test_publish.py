@@ -10,12 +10,14 @@ import pytest
 
 from tests.scripts.helper.conftest import Ovs, run
 from tests.scripts.helper.plugin.test_protocol import CREATE, MAKE, OF, done, engine, records, twin, why_not
-from tests.scripts.helper.running import Running
+from tests.scripts.helper.running import VTEP, Running
 
 __all__ = ["engine", "twin"]
 
 PUBLISH, UNPUBLISH = "NetworkDriver.ProgramExternalConnectivity", "NetworkDriver.RevokeExternalConnectivity"
 OTHER = OF | {"EndpointID": "d" * 64}
+OWN = {"Address": "10.9.0.5/24", "AddressIPv6": "fd00:9::5/64"}
+OTHERS = {"Address": "10.9.0.6/24", "AddressIPv6": "fd00:9::6/64"}
 UDP = 17
 
 
@@ -31,7 +33,7 @@ def wishes(*bindings: Any, of: dict[str, str] = OF) -> dict[str, Any]:
 
 def leads() -> list[str]:
     """Where ports of this host lead."""
-    return sorted(set(re.findall(r"\w+ dport \d+ dnat ip to \S+", run("nft", "list", "ruleset"))))
+    return sorted(set(re.findall(r"\w+ dport \d+ dnat (?:ip )?to \S+", run("nft", "list", "ruleset"))))
 
 
 def remembered(ovs: Ovs) -> list[Any]:
@@ -100,7 +102,8 @@ def test_ports_go_with_the_endpoint(endpoints: Running, method: str) -> None:
     ("wanted", "why"),
     [
         (wish(), "8080->80/tcp cannot be published: .* has 8080->80/tcp"),
-        (wish(HostIP="127.0.0.1"), "IPv4 addresses that others reach"),
+        (wish(HostIP="127.0.0.1"), "addresses that others reach"),
+        (wish(HostIP="fd00::9", HostPort=9000), r"\[fd00::9\]:9000->80/tcp .* the container has no IPv6 address"),
         (wish(HostIP="198.51.100.9", HostPort=9000), "198.51.100.9 is no address of this host"),
         (wish(HostPort=9999), "a process of this host has port 9999/tcp"),
         (wish(HostPort=0, HostPortEnd=0), "say -p HOSTPORT:80"),
@@ -120,6 +123,46 @@ def test_all_or_none(endpoints: Running, ovs: Ovs, wanted: object, why: str) -> 
     assert re.search(why, said), said
     assert leads() == ["tcp dport 8080 dnat ip to 10.9.0.6:80"]
     assert remembered(ovs) == [8080]
+
+
+@pytest.fixture
+def dual(endpoints: Running) -> Iterator[Running]:
+    """The first endpoint has an IPv6 address, 2001:db8::1 is an address of this host."""
+    run("ip", "-6", "address", "add", "2001:db8::1/64", "dev", "lo", "nodad")
+    done(endpoints, "NetworkDriver.CreateEndpoint", CREATE | {"Interface": OWN})
+    yield endpoints
+    run("ip", "-6", "address", "del", "2001:db8::1/64", "dev", "lo")
+
+
+def test_a_port_of_one_address_leads_to_the_containers_of_that_kind(dual: Running) -> None:
+    done(dual, PUBLISH, wishes(wish(), wish(HostIP="2001:db8::1", HostPort=8081), wish(HostIP=VTEP, HostPort=8082)))
+
+    assert leads() == [
+        "tcp dport 8080 dnat ip to 10.9.0.5:80",
+        "tcp dport 8080 dnat to [fd00:9::5]:80",
+        "tcp dport 8081 dnat to [fd00:9::5]:80",
+        "tcp dport 8082 dnat ip to 10.9.0.5:80",
+    ]
+    assert "ip6 daddr 2001:db8::1 tcp dport 8081 dnat" in run("nft", "list", "table", "ip6", "containet")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (wish(HostIP="2001:db8::9", HostPort=9000), "2001:db8::9 is no address of this host"),
+        (wish(HostIP="2001:db8::1", HostPort=9999), "a process of this host has port 9999/tcp"),
+        (wish(HostPort=9999), "a process of this host has port 9999/tcp"),
+        (wish(HostIP="2001:db8::1", HostPort=8080), r"\[2001:db8::1\]:8080->80/tcp .* has 8080->80/tcp"),
+    ],
+)
+def test_nor_of_ipv6(dual: Running, wanted: dict[str, Any], why: str) -> None:
+    done(dual, "NetworkDriver.CreateEndpoint", CREATE | OTHER | {"Interface": OTHERS})
+    done(dual, PUBLISH, wishes(wish(), of=OTHER))
+    with socket.create_server(("2001:db8::1", 9999), family=socket.AF_INET6):
+        said = why_not(dual, PUBLISH, wishes(wish(81, 8081), wanted))
+
+    assert re.search(why, said), said
+    assert leads() == ["tcp dport 8080 dnat ip to 10.9.0.6:80", "tcp dport 8080 dnat to [fd00:9::6]:80"]
 
 
 def test_one_port_of_each_protocol_is_no_clash(endpoints: Running) -> None:
