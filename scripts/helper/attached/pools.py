@@ -13,27 +13,16 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_interface, ip_network
-from typing import Protocol
 
 from app.wire import Address, Interface, Lease, LeaseAsk, Subnet
 from flows.model import inside, reserved
+from scripts.helper.attached.lessor import Lessor, Nobody, away, of_another_range
 from scripts.helper.ovs.record import POOL, NetworkRecord, PoolRecord, pool_records
 from scripts.helper.ovs.vswitch import Vswitch
 from scripts.helper.problem import AwayError, RefusedError
 
 YOUNG_S = 30.0  # what was given since may not be in Docker's lists yet
 FEW = 4  # free addresses: of less, another block is asked for
-
-
-class Lessor(Protocol):
-    """Who has the addresses. Both raise AwayError."""
-
-    def lease(self, ask: LeaseAsk) -> Lease:
-        """Some of them; RefusedError if there are none."""
-
-    def release(self, leases: Sequence[Lease]) -> None:
-        """These back."""
-
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +32,14 @@ class Pools:
 
     def __init__(self, vswitch: Vswitch) -> None:
         self._vswitch = vswitch
-        self._controller: Lessor = _Nobody()
+        self._controller: Lessor = Nobody()
         self._lock, self._line = threading.RLock(), threading.RLock()
         self._asking: set[str] = set()
         self._said: tuple[Lease, ...] = ()  # all that this host had, as it was said last
         self._clashing: set[Lease] = set()
         self._made: dict[tuple[str, Address | None], float] = {}  # pools and addresses given -> when (monotonic)
 
-    def lease_from(self, controller: "Lessor") -> None:
+    def lease_from(self, controller: Lessor) -> None:
         """Whom to ask for more."""
         self._controller = controller
 
@@ -69,7 +58,7 @@ class Pools:
                 leaving = record.leaving if record else ()
                 self._write(name, PoolRecord(subnet=subnet, vlan=vlan, ip_range=ip_range, leaving=leaving))
             elif record.ip_range != ip_range:
-                raise _of_another_range(record)
+                raise of_another_range(record)
             self._made[name, None] = time.monotonic()
         self._ask_ahead(name)
         return name
@@ -224,7 +213,7 @@ class Pools:
             try:
                 lease = self._controller.lease(ask)
             except AwayError as error:
-                raise _away(record, address, error) from error
+                raise away(record, address, error) from error
             with self._lock:
                 record = self._known(name)
                 if lease.block not in record.blocks:
@@ -303,32 +292,3 @@ class Pools:
 
 def _lease(record: PoolRecord, block: Subnet) -> Lease:
     return Lease(vlan=record.vlan, subnet=record.subnet, block=block)
-
-
-def _of_another_range(record: PoolRecord) -> RefusedError:
-    same = f"say --ip-range {record.ip_range} too" if record.ip_range else "leave out --ip-range"
-    return RefusedError(
-        409,
-        "ip-range",
-        f"another network here has {record.subnet} too, with {record.ip_range or 'all of it'} to give out: {same}, or "
-        "keep them apart with --ipam-opt vlan=N",
-    )
-
-
-def _away(record: PoolRecord, address: Address | None, error: AwayError) -> RefusedError:
-    left = ", ".join(map(str, record.blocks)) or "none"
-    lack = "are all in use" if address is None else f"do not hold {address}"
-    return RefusedError(
-        503,
-        "controller-away",
-        f"The controller is away, and the addresses that this host has of {record.subnet} ({left}) {lack}. Start it, "
-        f"then try again: {error}",
-    )
-
-
-class _Nobody:
-    def lease(self, ask: LeaseAsk) -> Lease:
-        raise AwayError(f"nobody is there yet to ask for {ask.subnet}")
-
-    def release(self, leases: Sequence[Lease]) -> None:
-        raise AwayError(f"nobody is there yet to give {len(leases)} blocks back to")
