@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from app.wire import GatewayWant, NamesWant, ShaperWant
 from flows.model import Mac
 from tests.hosts.lives.views import HostView, View
-from tests.hosts.lives.world import NETS, Life, Rates, Ruled, State, World
+from tests.hosts.lives.world import NETS, Life, Port, Rates, Ruled, State, World
 
 
 class End(NamedTuple):
@@ -24,6 +24,15 @@ class End(NamedTuple):
     rates: Rates
     driven: str = ""  # Docker's id of its endpoint
     address6: str | None = None
+    ports: tuple[Port, ...] = ()
+
+    @property
+    def leads(self) -> Iterator[tuple[str, int, str]]:
+        """Where its ports lead: the host's address (none: any), its port, the container's address."""
+        for port in self.ports:
+            for address in (ip_interface(each).ip for each in self.addresses):
+                if address.version == 6 or not port.of:
+                    yield port.of.strip("[]:"), port.number, str(address)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,6 +111,7 @@ def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
             _ruled(rule, rates),
             there["EndpointID"],
             f"{there['GlobalIPv6Address']}/{there['GlobalIPv6PrefixLen']}" if net.dual else None,
+            life.ports if joined.net == life.way_out else (),
         )
 
 
@@ -119,6 +129,9 @@ def _told(ends: Mapping[End, Life], told: Iterable[Mapping[str, Any]]) -> Iterat
     columns = ("name", "interface", "address", "address6", "mac", "vlan", "up", "down")
     found = {tuple(each[column] for column in columns) for each in containers}
     yield from _versus("endpoints", "Docker", wanted, "controller", found)
+    ports = {(life.name, end.interface, port.shown) for end, life in ends.items() for port in end.ports}
+    shown = {(each["name"], each["interface"], port) for each in containers for port in each["ports"]}
+    yield from _versus("published ports", "walk", ports, "controller", shown)
     yield from (f"{each['name']} is {each['state']}: {each['why']}" for each in told if each["state"] != "up")
 
 
@@ -141,6 +154,7 @@ def _plugged(ends: Mapping[End, Life], host: HostView) -> Iterator[str]:
     yield from _versus("devices", "OVSDB", plugged, "kernel", ours)
     shaped = {(body.container, body.interface) for body in host.wanted.values() if isinstance(body, ShaperWant)}
     yield from _versus("shapers", "Docker", {end[:2] for end in ends}, "wanted", shaped)
+    yield from _versus("where ports lead", "walk", {lead for end in ends for lead in end.leads}, "nftables", host.leads)
     for container in {end.container for end in ends}:
         has = {each.split("/")[0] for end in ends if end.container == container for each in end.addresses}
         yield from _versus(f"{container[:12]}", "Docker", has, "kernel", host.addresses.get(container, frozenset()))

@@ -6,7 +6,7 @@ from random import Random
 
 from scripts.lab import Lab
 from tests.hosts.lives.step import LONGEST_S, Kind, Step, any_host, any_life, command
-from tests.hosts.lives.world import FREE_VLAN, NETS, Connected, Joined, Life, Rates, State, World
+from tests.hosts.lives.world import FREE_VLAN, NETS, OWN6, Connected, Joined, Life, Port, Rates, State, World
 
 MOST = 9  # containers at a time
 ADDRESSES = 60  # more than ever are there at a time
@@ -14,6 +14,7 @@ RUN = ("docker", "run", "--detach", "--stop-signal", "KILL")
 IDLE = ("lab", "sleep", "100000")
 LASTING = ("--restart", "unless-stopped")
 CHURNS = 3
+FIRST_PORT = 8000
 LIVING = (State.RUNNING, State.PAUSED)
 
 
@@ -32,6 +33,13 @@ def any_rates(rng: Random) -> Rates:
     return Rates(rng.choice(("none", "5mbit", "10mbit")), rng.choice(("none", "20mbit")))
 
 
+def any_ports(world: World, rng: Random, host: str, net: str) -> tuple[Port, ...]:
+    """Some or none; no two containers have the same."""
+    number = FIRST_PORT + 2 * (world.born % ADDRESSES)
+    everywhere, there = Port(number), Port(number + 1, f"[{OWN6[host]}]:")
+    return rng.choice(((), (everywhere,), *([(there,), (there, everywhere)] if NETS[net].dual else [])))
+
+
 def run_on_a_network(world: World, rng: Random) -> Step | None:
     host = any_host(rng)
     here = sorted(net for at, net in world.nets if at == host)
@@ -45,9 +53,10 @@ def run_on_a_network(world: World, rng: Random) -> Step | None:
     if rng.random() < 0.3:
         rates = Rates("5mbit", "20mbit")
         words += [f"--label=containet.up={rates.up}", f"--label=containet.down={rates.down}"]
-    lasting = rng.random() < 0.3
+    lasting, ports = rng.random() < 0.3, any_ports(world, rng, host, net)
     words += LASTING if lasting else ()
-    life = Life(name, host, joined=(joined,), label_rates=rates, lasting=lasting)
+    words += [word for port in ports for word in ("--publish", port.said)]
+    life = Life(name, host, joined=(joined,), label_rates=rates, lasting=lasting, ports=ports)
     after = replace(world.put(life), born=world.born + 1)
     return command(host, *RUN, "--network", net, *words, "--name", name, *IDLE, after=after)
 

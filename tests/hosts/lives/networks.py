@@ -75,6 +75,8 @@ def part(world: World, rng: Random) -> Step | None:
     if life is None:
         return None
     gone = rng.choice(life.joined)
+    if any(port.of for port in life.ports) and NETS[gone.net].dual:
+        return None  # its port of an IPv6 address would lead nowhere
     after = world.put(replace(life, joined=tuple(joined for joined in life.joined if joined != gone)))
     return command(life.host, "docker", "network", "disconnect", gone.net, life.name, after=after)
 

@@ -6,6 +6,7 @@ Where a file or a socket says it, no program is started.
 import contextlib
 import http.client
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -25,6 +26,9 @@ from flows.model import Intent, Tunnel
 from flows.pipeline import compile_bridge, listing
 from scripts.lab import Lab, Machine
 
+LEADS = re.compile(
+    r"(?:ip6? daddr ([\da-f.:]+) )?tcp dport (\d+) dnat (?:ip )?to \[?([\da-f.:]+?)\]?:80$", re.MULTILINE
+)
 MARKER = f"cookie={pack(Feature.MARKER, 0) >> 48:#x}"
 
 
@@ -47,6 +51,7 @@ class HostView:
     links: Mapping[str, Mapping[str, str]]  # container's id -> MAC -> name of its interface: the kernel's
     addresses: Mapping[str, frozenset[str]]  # container's id -> its addresses: the kernel's
     devices: frozenset[str]
+    leads: frozenset[tuple[str, int, str]]  # where ports of the host lead: its address (none: any), port -> address
     ports: tuple[Port, ...]
     records: Mapping[str, dict[str, Any]]
     amiss: tuple[str, ...]  # flows that the switch has (-) or lacks (+), against what is compiled
@@ -94,6 +99,7 @@ def _host(host: Machine, intent: Intent, mtu: int, directory: Path) -> HostView:
         links={name: _links(host, pid) for name, pid in living.items()},
         addresses={name: _addresses(host, pid) for name, pid in living.items()},
         devices=frozenset(_devices(Path(f"/proc/{host.pid}/net/dev"))),
+        leads=_leads(host),
         ports=ports,
         records=records,
         amiss=_differing(host, listing(contents), directory / f"{host.name}.flows"),
@@ -195,6 +201,12 @@ def _answered(link: socket.socket) -> Any:
 def _items(value: Any) -> list[Any]:
     """A set of OVSDB, which is written as its element if it has one (RFC 7047, 5.1)."""
     return value[1] if isinstance(value, list) and value[0] == "set" else [value]
+
+
+def _leads(host: Machine) -> frozenset[tuple[str, int, str]]:
+    argv = ["nsenter", f"--net=/proc/{host.pid}/ns/net", "nft", "list", "ruleset"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    return frozenset((of, int(number), address) for of, number, address in LEADS.findall(done.stdout))
 
 
 def _ofctl(host: Machine, command: str, *more: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 HOSTS = ("h1", "h2")
+OWN6 = {host: f"2001:db8:{number}::1" for number, host in enumerate(HOSTS, 1)}  # an address of the host itself
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Net:
     def subnets(self) -> tuple[str, ...]:
         """A /24, and a /64 of IPv6 perhaps."""
         return (f"172.15.{self.vlan}.0/24", *([f"fd00:{self.vlan}::/64"] if self.dual else []))
+
+    @property
+    def routed(self) -> bool:
+        """Whether it has a gateway, and so ports lead in to it."""
+        return "--internal" not in self.options
 
 
 NETS = {
@@ -67,6 +73,24 @@ class Connected:
 
 
 @dataclass(frozen=True)
+class Port:
+    """A port of the host that is to lead to port 80 of a container: of any of its addresses, or of its IPv6 one."""
+
+    number: int
+    of: str = ""  # the address, and a colon
+
+    @property
+    def said(self) -> str:
+        """As it is typed."""
+        return f"{self.of}{self.number}:80"
+
+    @property
+    def shown(self) -> str:
+        """As `containet endpoints` has it."""
+        return f"{self.of}{self.number}->80/tcp"
+
+
+@dataclass(frozen=True)
 class Life:
     """A container."""
 
@@ -78,11 +102,17 @@ class Life:
     labelled: bool = False
     label_rates: Rates | None = None  # of labels on a container of Docker's networks
     lasting: bool = False  # Docker starts it again when it starts itself
+    ports: tuple[Port, ...] = ()
 
     @property
     def lives(self) -> bool:
         """Whether it has its interfaces."""
         return self.state is not State.STOPPED
+
+    @property
+    def way_out(self) -> str | None:
+        """The network of its default route, by which its ports lead in: Docker takes the first by name that has one."""
+        return min((joined.net for joined in self.joined if NETS[joined.net].routed), default=None)
 
 
 @dataclass(frozen=True)
