@@ -7,7 +7,7 @@ from app.placement import Placement
 from app.policy import NetworkRule
 from app.rules import Rules
 from app.wire import EndpointReport, HostUp
-from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Tunnel
+from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Role, Tunnel
 from flows.topology import full_mesh
 
 
@@ -36,6 +36,7 @@ class Draft:
             address=report.address,
             address6=report.address6,
             role=report.role,
+            behind=report.behind is not None or report.role is Role.ROUTER,
             aliases=report.aliases,
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,

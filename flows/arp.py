@@ -3,9 +3,11 @@
 | match                             | actions                                           |
 |-----------------------------------|---------------------------------------------------|
 | segment, arp request for its IP   | turned into the reply (RFC 826), sent back        |
+| the same, from its own port       | drop: on a joined Linux bridge it is heard there  |
 | other                             | goto L2_LOOKUP                                    |
 
-A request for an address that nobody has goes on and is flooded, as on a LAN.
+A request for an address that nobody has goes on and is flooded, as on a LAN. An answer to who is behind the same Linux
+bridge would teach that bridge that the one who was asked for is on this side of it, where he is not.
 """
 
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from flows.fields import (
     ETH_ARP,
     ETH_DST,
     ETH_SRC,
+    IN_PORT,
     SEGMENT,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
@@ -43,15 +46,14 @@ def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
 
 
 def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
-    """One flow, if it has an address and is reached from here."""
-    if endpoint.address is not None and endpoint.reached_from(host.name):
-        yield flow(
-            Table.ARP_RESPONDER,
-            Priority.NORMAL,
-            (SEGMENT(segment), ETH_ARP, REQUEST, ARP_TPA(endpoint.address)),
-            _reply(endpoint.mac, endpoint.address),
-            pack(Feature.ARP, endpoint.owner),
-        )
+    """One flow, if it has an address and is reached from here; one more behind a Linux bridge joined here."""
+    if endpoint.address is None or not endpoint.reached_from(host.name):
+        return
+    asked = (SEGMENT(segment), ETH_ARP, REQUEST, ARP_TPA(endpoint.address))
+    reply, cookie = _reply(endpoint.mac, endpoint.address), pack(Feature.ARP, endpoint.owner)
+    yield flow(Table.ARP_RESPONDER, Priority.NORMAL, asked, reply, cookie)
+    if endpoint.behind and endpoint.key.host == host.name:
+        yield flow(Table.ARP_RESPONDER, Priority.SUSPECT, (IN_PORT(endpoint.ofport), *asked), (), cookie)
 
 
 def _reply(mac: Mac, address: SupportsInt) -> tuple[Action, ...]:

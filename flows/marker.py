@@ -117,7 +117,7 @@ def _of_segment(intent: Intent, segment: int) -> Work[int]:
 def _of_endpoint(end: Endpoint) -> int:
     where = [a and (int(a), a.network.prefixlen) for a in (end.address, end.address6)]
     rates = end.up_kbps, end.up_meter, end.down_kbps, end.down_meter
-    place = end.ofport, end.sends, sorted(end.receives), end.role.value
+    place = end.ofport, end.sends, sorted(end.receives), end.role.value, end.behind
     called = end.name, end.aliases
     return _term("endpoint", tuple(end.key), end.owner, called, int(end.mac), where, place, rates)
 

@@ -140,6 +140,7 @@ class Endpoint:
     address: IPv4Interface | None = None
     address6: IPv6Interface | None = None
     role: Role = Role.CONTAINER
+    behind: bool = False  # its port leads to a joined Linux bridge, which it shares with others there
     aliases: tuple[str, ...] = ()  # what else it is called in its network
     up_kbps: int | None = None
     down_kbps: int | None = None

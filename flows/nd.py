@@ -8,6 +8,7 @@
 | SPOOF_GUARD   | segment, advertisement of and from fe80::/64                  | goto RATE_LIMIT                      |
 | SPOOF_GUARD   | segment, any other of these, router's advertisement, redirect | drop                                 |
 | ARP_RESPONDER | segment, solicitation for an endpoint's address               | as an advertisement, goto ADVERTISE  |
+| ARP_RESPONDER | the same, from its own port                                   | drop: see `arp`                      |
 | ARP_RESPONDER | segment, solicitation from ::                                 | goto L2_LOOKUP                       |
 | ADVERTISE     | segment, advertisement                                        | with its MAC, sent back              |
 
@@ -25,6 +26,7 @@ from flows.fields import (
     ETH_IPV6,
     ETH_SRC,
     ICMPV6_TYPE,
+    IN_PORT,
     IP_ICMPV6,
     IPV6_DST,
     IPV6_SRC,
@@ -67,15 +69,14 @@ def of_local(endpoint: Endpoint) -> Iterator[Flow]:
 
 
 def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
-    """One flow, if it has an IPv6 address and is reached from here."""
-    if endpoint.address6 is not None and endpoint.reached_from(host.name):
-        yield flow(
-            Table.ARP_RESPONDER,
-            Priority.NORMAL,
-            (SEGMENT(segment), *ICMPV6, ICMPV6_TYPE(SOLICITATION), ND_TARGET(endpoint.address6)),
-            _advertisement(endpoint, endpoint.address6),
-            pack(Feature.ND, endpoint.owner),
-        )
+    """One flow, if it has an IPv6 address and is reached from here; one more behind a Linux bridge joined here."""
+    if endpoint.address6 is None or not endpoint.reached_from(host.name):
+        return
+    asked = (SEGMENT(segment), *ICMPV6, ICMPV6_TYPE(SOLICITATION), ND_TARGET(endpoint.address6))
+    answer, cookie = _advertisement(endpoint, endpoint.address6), pack(Feature.ND, endpoint.owner)
+    yield flow(Table.ARP_RESPONDER, Priority.NORMAL, asked, answer, cookie)
+    if endpoint.behind and endpoint.key.host == host.name:
+        yield flow(Table.ARP_RESPONDER, Priority.SUSPECT, (IN_PORT(endpoint.ofport), *asked), (), cookie)
 
 
 def of_segment(intent: Intent, segment: int, _host: Host) -> Iterator[Flow]:
@@ -99,7 +100,7 @@ def _pass(match: tuple[Term, ...], cookie: int) -> Flow:
 
 
 def _advertisement(endpoint: Endpoint, address: IPv6Address) -> tuple[Action, ...]:
-    flags = SOLICITED | OVERRIDE | (FROM_ROUTER if endpoint.role is Role.GATEWAY else 0)
+    flags = SOLICITED | OVERRIDE | (FROM_ROUTER if endpoint.role in (Role.ROUTER, Role.GATEWAY) else 0)
     return (
         *TO_THE_ONE_WHO_ASKED,
         Set(ETH_SRC, endpoint.mac),

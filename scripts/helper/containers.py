@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Attachment:
     network: str  # its id
     mac: str
     address: IPv4Interface
+    address6: IPv6Interface | None = None
     endpoint: str = ""  # Docker's id of it
     aliases: tuple[str, ...] = ()  # what else it is called there
 
@@ -228,6 +229,7 @@ def _container(said: Mapping[str, Any]) -> Container:
                 net["NetworkID"],
                 net["MacAddress"],
                 IPv4Interface(f"{net['IPAddress']}/{net['IPPrefixLen']}"),
+                _address6(net),
                 net.get("EndpointID") or "",
                 tuple(net.get("Aliases") or ()),
             )
@@ -236,6 +238,11 @@ def _container(said: Mapping[str, Any]) -> Container:
         ),
         sandbox=(said.get("NetworkSettings") or {}).get("SandboxKey") or None,
     )
+
+
+def _address6(net: Mapping[str, Any]) -> IPv6Interface | None:
+    address, length = net.get("GlobalIPv6Address"), net.get("GlobalIPv6PrefixLen")
+    return IPv6Interface(f"{address}/{length}") if address else None
 
 
 def _concerned(event: Mapping[str, Any]) -> str | None:

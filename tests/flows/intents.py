@@ -90,6 +90,7 @@ def intents(draw: st.DrawFn) -> Intent:
                 up_meter=2 * number if up else 0,
                 down_meter=2 * number + 1 if down else 0,
                 role=draw(st.sampled_from((Role.CONTAINER, Role.CONTAINER, Role.ROUTER))),
+                behind=draw(st.booleans()),
             )
         )
     return intent(*ends)

@@ -64,6 +64,7 @@ OTHERWISE = {
     "receives": frozenset({10, 20}),
     "address": IPv4Interface("172.15.42.1/16"),
     "role": Role.ROUTER,
+    "behind": True,
     "address6": IPv6Interface("fd00:42::1/48"),
     "subnet6": IPv6Network("fd00:42::/64"),
     "gateway6": IPv6Address("fd00:42::9"),

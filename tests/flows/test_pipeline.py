@@ -64,9 +64,9 @@ CASES = {
         names=TWO,
     ),
     "joined_bridge": intent(
-        endpoint("h1", 1, 10, ofport=7),
-        endpoint("h1", 2, 10, ofport=7),
-        endpoint("h1", 3, 10, ofport=7, role=Role.ROUTER),
+        endpoint("h1", 1, 10, ofport=7, behind=True),
+        dual("h1", 2, 10, ofport=7, behind=True),
+        dual("h1", 3, 10, ofport=7, behind=True, role=Role.ROUTER),
         endpoint("h2", 4, 10),
         names=TWO,
     ),

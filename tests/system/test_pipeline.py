@@ -119,6 +119,18 @@ def test_who_has_is_answered_in_the_switch(bridge: Sandbox) -> None:
     assert answer.endswith(datapath_port(bridge, "p1")), "and goes back to the one who asked"
 
 
+def test_who_is_behind_the_same_linux_bridge_answers_by_itself(bridge: Sandbox) -> None:
+    """An answer from here would teach that bridge that he is here."""
+    behind = [dual("h1", number, 10, ofport=1, behind=True) for number in (1, 3)]
+    install(bridge, intent(*behind, dual("h1", 2, 10), names=("h1", "h2")))
+
+    assert bridge.trace("br-int", arp(A, "172.15.42.3")) == DROP
+    assert "op=2" in bridge.trace("br-int", arp(B, "172.15.42.3"))
+    assert "op=2" in bridge.trace("br-int", arp(A, "172.15.42.2"))
+    assert bridge.trace("br-int", solicitation("fd00:42::3")) == DROP
+    assert "nd_ext" in bridge.trace("br-int", solicitation("fd00:42::2"))
+
+
 def test_who_has_of_another_segment_is_not(bridge: Sandbox) -> None:
     assert "op=2" not in bridge.trace("br-int", arp(A, "172.15.42.3"))
 

@@ -12,7 +12,7 @@ All are reported with the port of the pair and the vlan of the join.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Network
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac, Role
@@ -115,7 +115,7 @@ class Joins:
         """Who goes out through here."""
         present = devices()
         for bridge, record in self.records().items():
-            if record.nat and bridge in present and (address := plumb.bridge_address(bridge)[1]):
+            if record.nat and bridge in present and (address := plumb.bridge_addresses(bridge).address):
                 yield address.network
 
     def ofports(self, ports: Iterable[PortState], present: frozenset[str]) -> dict[str, int]:
@@ -131,25 +131,36 @@ class Joins:
         for bridge, record in self.records().items():
             if bridge not in joined:
                 continue
-            mac, address = plumb.bridge_address(bridge)
-            if address:
-                yield _report(bridge_key(bridge), bridge, mac, address, joined[bridge], record, Role.ROUTER)
+            key, (mac, address, address6) = bridge_key(bridge), plumb.bridge_addresses(bridge)
+            if address or address6:
+                yield EndpointReport(
+                    container=key.container,
+                    interface=key.interface,
+                    name=bridge,
+                    mac=str(mac),
+                    ofport=joined[bridge],
+                    address=address,
+                    address6=address6,
+                    vlan=record.vlan,
+                    role=Role.ROUTER,
+                )
             for key, member in self._members.items():
                 if member.bridge == bridge:
-                    yield _report(
-                        key,
-                        member.container.name,
-                        Mac.parse(member.attachment.mac),
-                        member.attachment.address,
-                        joined[bridge],
-                        record,
-                        Role.CONTAINER,
+                    yield EndpointReport(
+                        container=key.container,
+                        interface=key.interface,
+                        name=member.container.name,
+                        mac=str(Mac.parse(member.attachment.mac)),
+                        ofport=joined[bridge],
+                        address=member.attachment.address,
+                        address6=member.attachment.address6,
+                        vlan=record.vlan,
                         behind=bridge,
                         labels=bounded_labels(member.container.labels),
                     )
 
     def _make(self, bridge: str, mtu: int) -> None:
-        plumb.bridge_address(bridge)  # a refusal before anything is made, if it is no bridge
+        plumb.bridge_addresses(bridge)  # a refusal before anything is made, if it is no bridge
         near = new_host_end()
         far = _far(near)
         with ExitStack() as undo:
@@ -168,28 +179,3 @@ class Joins:
 
 def _far(near: str) -> str:
     return FAR + near[len(FAR) :]
-
-
-def _report(
-    key: Key,
-    name: str,
-    mac: Mac,
-    address: IPv4Interface,
-    ofport: int,
-    record: JoinRecord,
-    role: Role,
-    behind: str | None = None,
-    labels: Mapping[str, str] | None = None,
-) -> EndpointReport:
-    return EndpointReport(
-        container=key.container,
-        interface=key.interface,
-        name=name,
-        mac=str(mac),
-        ofport=ofport,
-        address=address,
-        vlan=record.vlan,
-        role=role,
-        behind=behind,
-        labels=dict(labels or {}),
-    )

@@ -9,14 +9,14 @@ import errno
 import fcntl
 import socket
 import struct
-from ipaddress import IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
-IFA_F_NODAD = 0x2  # linux/if_addr.h
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
 SIOCETHTOOL = 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
@@ -62,6 +62,21 @@ def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
             path.write_text(value)
     flags = IFF_UP | IFF_NOARP
     ipr.link("set", index=find(name), flags=flags, change=flags)
+
+
+def address(ipr: IPRoute, index: int) -> IPv4Interface | None:
+    """The device's first IPv4 address."""
+    for found in ipr.get_addr(index=index, family=socket.AF_INET):
+        return IPv4Interface(f"{found.get('address')}/{found['prefixlen']}")
+    return None
+
+
+def address6(ipr: IPRoute, index: int) -> IPv6Interface | None:
+    """The device's first IPv6 address that is more than a link's, is there for good, and was found to be its own."""
+    for found in ipr.get_addr(index=index, family=socket.AF_INET6, scope=GLOBAL_SCOPE):
+        if found["flags"] & (IFA_F_PERMANENT | IFA_F_DADFAILED) == IFA_F_PERMANENT:
+            return IPv6Interface(f"{found.get('address')}/{found['prefixlen']}")
+    return None
 
 
 def addresses_as_given(name: str) -> None:

@@ -19,11 +19,12 @@ from scripts.helper.net import links
 from scripts.helper.net.netns import PlumbError, in_words, inside, opened
 
 __all__ = [
+    "BridgeAddresses",
     "PlumbError",
     "TakenError",
     "Underlay",
     "address_device",
-    "bridge_address",
+    "bridge_addresses",
     "bridge_port",
     "fit",
     "free_interface",
@@ -196,14 +197,20 @@ def bridge_port(bridge: str, device: str) -> None:
         ipr.link("set", index=_need(device), master=_need_bridge(ipr, bridge))
 
 
-def bridge_address(bridge: str) -> tuple[Mac, IPv4Interface | None]:
-    """The MAC of a Linux bridge, and its first IPv4 address if it has one."""
+class BridgeAddresses(NamedTuple):
+    """What a Linux bridge is reached by itself."""
+
+    mac: Mac
+    address: IPv4Interface | None
+    address6: IPv6Interface | None
+
+
+def bridge_addresses(bridge: str) -> BridgeAddresses:
+    """The MAC of a Linux bridge, and the first address of each kind that it has for good."""
     with IPRoute() as ipr, in_words(f"Reading the bridge “{bridge}” failed"):
         index = _need_bridge(ipr, bridge)
         mac = Mac.parse(ipr.link("get", index=index)[0].get("address"))
-        for found in ipr.get_addr(index=index, family=2):
-            return mac, IPv4Interface(f"{found.get('address')}/{found['prefixlen']}")
-    return mac, None
+        return BridgeAddresses(mac, links.address(ipr, index), links.address6(ipr, index))
 
 
 def veth(a: str, b: str, mtu: int) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.lab import Lab, Machine
-from scripts.lab.measure import Box, reaches
-from tests.hosts.people import containet, devices, endpoints, soon, standing
+from scripts.lab.measure import Box, reaches, start_box
+from tests.hosts.people import connect, containet, devices, endpoints, in_network_of, soon, standing
 from tests.hosts.test_docker_network import docker
+from tests.hosts.test_ipv6 import reaches6, solicitations
 
 VLAN = 50
 
@@ -17,9 +18,13 @@ def run(host: Machine, name: str) -> Box:
     return Box(host, name)
 
 
-def address(box: Box) -> str:
-    said = "--format={{.NetworkSettings.Networks.lan.IPAddress}}"
+def address(box: Box, kind: str = "IPAddress") -> str:
+    said = f"--format={{{{.NetworkSettings.Networks.lan.{kind}}}}}"
     return docker(box.host, "inspect", said, box.name)
+
+
+def address6(box: Box) -> str:
+    return address(box, "GlobalIPv6Address")
 
 
 def containers(lab: Lab) -> set[str]:
@@ -33,18 +38,11 @@ def joined(lab: Lab) -> Iterator[Lab]:
     """Docker's bridge `lan0` on two hosts, joined; afterwards it is left, with containers still on it."""
     before = standing(lab)
     for number, host in enumerate(lab.hosts[:2], 1):
-        part = ("--gateway", f"172.18.5.{number}", "--ip-range", f"172.18.5.{32 * number}/27")
-        docker(
-            host,
-            "network",
-            "create",
-            "--subnet",
-            "172.18.5.0/24",
-            *part,
-            "-o",
-            "com.docker.network.bridge.name=lan0",
-            "lan",
-        )
+        words = [
+            "--subnet", "172.18.5.0/24", "--gateway", f"172.18.5.{number}", "--ip-range", f"172.18.5.{32 * number}/27",
+            "--subnet", "fd00:5::/64", "--gateway", f"fd00:5::{number}", "--ip-range", f"fd00:5::{number}:0:0/96",
+        ]  # fmt: skip
+        docker(host, "network", "create", "--ipv6", *words, "-o", "com.docker.network.bridge.name=lan0", "lan")
         containet(host, "join-bridge", "lan0", "--vlan", str(VLAN))
     yield lab
     for host in lab.hosts[:2]:
@@ -89,3 +87,44 @@ def test_nothing_is_lost_when_somebody_ends_and_begins(joined: Lab, role: str) -
     assert containers(joined) == {"web1", "web2"}
     docker(joined["h2"], "rm", "--force", "web2")
     soon(lambda: containers(joined) == {"web1"}, "who goes then is gone")
+
+
+def test_they_have_ipv6_beside(joined: Lab) -> None:
+    web1, web2 = run(joined["h1"], "web1"), run(joined["h2"], "web2")
+    soon(lambda: containers(joined) == {"web1", "web2"}, "both are known")
+    heard = solicitations(web2)
+
+    assert endpoints(joined)["web2:eth0"]["address6"] == f"{address6(web2)}/64"
+    assert address6(web2) in containet(joined["h1"], "endpoints")
+    soon(lambda: reaches6(web1, address6(web2)), "who is on another host is reached")
+    assert solicitations(web2) == heard, "its switch answered"
+    for number in (1, 2):
+        assert reaches6(web1, f"fd00:5::{number}"), f"the bridge of h{number}"
+        assert reaches6(web2, f"fd00:5::{number}"), f"the bridge of h{number}"
+    routers = {each["address6"] for each in joined.ask("/v1/endpoints")[1] if each["role"] == "router"}
+    assert routers == {"fd00:5::1/64", "fd00:5::2/64"}
+
+
+def test_who_is_connected_behind_it_has_ipv6_beside(joined: Lab) -> None:
+    web1, own = run(joined["h1"], "web1"), start_box(joined["h2"], "own")
+    connect(own, "172.18.5.200/24", "--address6", "fd00:5::200/64", "--bridge", "lan0")
+
+    assert endpoints(joined)["own:eth0"]["address6"] == "fd00:5::200/64"
+    soon(lambda: containers(joined) == {"web1", "own"} and reaches6(web1, "fd00:5::200"), "it is reached")
+    assert reaches6(own, address6(web1))
+    docker(own.host, "restart", "--time", "0", "own")
+    soon(lambda: reaches6(web1, "fd00:5::200"), "it is reached again")
+    containet(own.host, "disconnect", "own")
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+def test_neighbours_behind_it_lose_nothing_on_their_short_way(joined: Lab, version: str) -> None:
+    web1, web2 = run(joined["h1"], "web1"), run(joined["h1"], "web2")
+    soon(lambda: containers(joined) == {"web1", "web2"}, "both are known")
+    there = address6(web2) if version == "-6" else address(web2)
+
+    for _ in range(5):
+        for box in (web1, web2):
+            in_network_of(box, "ip", version, "neighbour", "flush", "all")
+        said = in_network_of(web1, "ping", version, "-c5", "-i0.2", "-W1", there, check=False)
+        assert " 0% packet loss" in said, said

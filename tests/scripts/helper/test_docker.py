@@ -156,7 +156,7 @@ def test_containers_that_cannot_be_connected_are_refused(here: Running, engine: 
 
 def test_containers_on_a_joined_bridge_are_known_as_they_come_and_go(here: Running, twin: Twin, engine: Engine) -> None:
     engine.run(
-        "network", "create", "--subnet", SUBNET, "--gateway", "10.40.0.1", "-o",
+        "network", "create", "--subnet", SUBNET, "--gateway", "10.40.0.1", "--ipv6", "--subnet", "fd00:40::/64", "-o",
         "com.docker.network.bridge.name=dbr0", "dnet",
     )  # fmt: skip
     early = engine.container("early", "--net=dnet")
@@ -170,6 +170,7 @@ def test_containers_on_a_joined_bridge_are_known_as_they_come_and_go(here: Runni
     bridge, member = twin.endpoints["bridge:dbr0/dbr0"], twin.endpoints[f"{early}/eth0"]
     assert (bridge.role, str(bridge.address), bridge.vlan) == ("router", "10.40.0.1/24", 40)
     assert (member.role, str(member.address), member.vlan, member.behind) == ("container", "10.40.0.2/24", 40, "dbr0")
+    assert (str(bridge.address6), str(member.address6)) == ("fd00:40::1/64", "fd00:40::2/64")
     assert member.ofport == bridge.ofport
     assert "mtu 1450" in engine.address("early")
     assert f"saddr {SUBNET}" in run("nft", "list", "table", "inet", "containet")

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from uuid import uuid4
 
 import pytest
@@ -140,11 +140,14 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
     ovs.ofctl("add-flow", "actions=NORMAL")
     run("ip", "link", "add", "docker7", "type", "bridge")
     run("ip", "link", "set", "docker7", "up")
-    assert plumb.bridge_address("docker7")[1] is None
+    assert plumb.bridge_addresses("docker7")[1:] == (None, None)
     run("ip", "address", "add", "10.7.0.1/16", "dev", "docker7")
-    mac, address = plumb.bridge_address("docker7")
+    run("ip", "address", "add", "2001:db8:7::9/64", "dev", "docker7", "nodad", "valid_lft", "60", "preferred_lft", "60")
+    run("ip", "address", "add", "fd00:7::1/64", "dev", "docker7", "nodad")
+    mac, address, address6 = plumb.bridge_addresses("docker7")
     assert str(mac) in run("ip", "link", "show", "docker7")
     assert address == IPv4Interface("10.7.0.1/16")
+    assert address6 == IPv6Interface("fd00:7::1/64"), "not the one that is there for a time"
 
     inner, outer, behind = new_name(), new_name(), new_name()
     plumb.veth(inner, outer, 1400)
@@ -163,7 +166,7 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
 
 def test_what_is_no_linux_bridge_is_not_joined() -> None:
     with pytest.raises(PlumbError, match="“lo” is not a Linux bridge"):
-        plumb.bridge_address("lo")
+        plumb.bridge_addresses("lo")
     with pytest.raises(PlumbError, match="no device “docker9”"):
         plumb.bridge_port("docker9", "lo")
 
