@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
+from flows.model import DEFAULT_VLAN
 from scripts.helper.attached.endpoints import devices
 from scripts.helper.attached.host import Host
 from scripts.helper.containers import NETNS, Container, Docker, DockerAwayError
@@ -59,7 +60,8 @@ class Keeper:
         self._host.pools.release_forgotten(self._host.driven.networks().values())
         self._channel.mark_changes()
         with self._host.alone():
-            self._host.resolvers.serve_engine(bridges.values())
+            joined = {bridge: record.vlan or DEFAULT_VLAN for bridge, record in self._host.joins.records().items()}
+            self._host.resolvers.serve_engine(bridges.values(), joined)
 
     def look_at(self, containers: Iterable[str]) -> None:
         """How these are now is how it is here, and what the controller is told."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.lab import Lab, Machine
-from scripts.lab.measure import Box
+from scripts.lab.measure import Box, start_box
 from scripts.lab.plan import OUTSIDE
-from tests.hosts.people import flows, in_network_of, soon
+from tests.hosts.people import connect, containet, flows, in_network_of, soon
 
 MAKE = ("docker", "network", "create", "-d", "containet", "--ipam-driver", "containet")
 NETWORKS = {
@@ -71,6 +71,11 @@ def reached(box: Box, address: str) -> bool:
 def finds(box: Box, name: str, address: str) -> None:
     """In the end it is told this address."""
     soon(lambda: f"Address: {address}\n" in asks(box, name), f"{box.name} finds {name}")
+
+
+def way(box: Box) -> str:
+    """The container's own route to the resolver."""
+    return in_network_of(box, "ip", "route", "show", "169.254.53.53")
 
 
 @pytest.fixture
@@ -184,6 +189,36 @@ def test_a_container_asks_where_its_default_route_leads(named: Lab) -> None:
     finds(both, "www.example.org", "203.0.113.7")
     named["h1"].exec("docker", "network", "disconnect", "blue", "both")
     finds(both, "inner", "172.15.44.102")
+
+
+def test_who_was_connected_without_a_way_out_asks_too(named: Lab) -> None:
+    web1, web2 = start_box(named["h1"], "web1"), start_box(named["h2"], "web2")
+    connect(web1, "172.15.45.1/24", "--vlan", "40")
+    connect(web2, "172.15.45.2/24", "--vlan", "40")
+
+    finds(web1, "web2", "172.15.45.2")
+    finds(web2, "web1", "172.15.45.1")
+    assert "NXDOMAIN" in asks(web1, "www.example.org")
+    web1.host.exec("docker", "restart", "--time", "0", "web1")
+    finds(web1, "web2", "172.15.45.2")
+    containet(web1.host, "move", "web1", "--vlan", "45")
+    soon(lambda: not way(web1), "nobody answers there")
+    containet(web1.host, "disconnect", "web1")
+    assert in_network_of(web1, "ip", "route") == ""
+
+
+def test_who_was_connected_twice_asks_where_the_default_route_leads(named: Lab) -> None:
+    both, inner = start_box(named["h1"], "both"), start_box(named["h2"], "inner")
+    run(named["h2"], "outer", "blue", "172.15.42.102")
+    connect(both, "172.15.45.1/24", "--vlan", "40")
+    connect(inner, "172.15.45.2/24", "--vlan", "40")
+    finds(both, "inner", "172.15.45.2")
+
+    connect(both, "172.15.42.50/24", "--vlan", "10", "--interface", "eth1")
+    finds(both, "outer", "172.15.42.102")
+    finds(both, "www.example.org", "203.0.113.7")
+    containet(both.host, "disconnect", "both", "--interface", "eth1")
+    finds(both, "inner", "172.15.45.2")
 
 
 def test_names_outlive_the_helper_and_go_with_the_network(named: Lab) -> None:

@@ -142,6 +142,10 @@ class Endpoints:
             return True
         return False
 
+    def netns(self, key: Key) -> str | None:
+        """The path of the namespace that it is plugged in."""
+        return self._netns.get(key)
+
     def unplug(self, key: Key, record: EndpointRecord | None) -> None:
         """Take port and veth away; the record stays."""
         self._netns.pop(key, None)

@@ -40,10 +40,12 @@ from scripts.helper.config import Config
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb
 from scripts.helper.net.firewall import NatError
+from scripts.helper.net.member import lead
 from scripts.helper.net.nat import Nat
 from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.net.ports import Published
+from scripts.helper.net.resolver import ADDRESS as RESOLVER
 from scripts.helper.ovs.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
 from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.problem import RefusedError
@@ -230,7 +232,12 @@ class Host:
     def set_names(self, want: NamesWant) -> bool:
         """Who is called how in a network; whether its resolver came or went by that."""
         with self._lock:
-            return self.resolvers.set(want, self.inner_mtu())
+            differing = self.resolvers.differing(want)
+            changed = self.resolvers.set(want, self.inner_mtu())
+            for key, record in self.endpoints.records().items():
+                if record.address.ip in differing and (netns := self.endpoints.netns(key)):
+                    self._lead(key.container, netns)
+            return changed
 
     def set_mtu(self, mtu: int) -> None:
         """So many bytes fit through every tunnel: whatever is attached has this MTU, now and later."""
@@ -294,11 +301,28 @@ class Host:
                     "interface-taken",
                     f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
                 ) from error
+            self._lead(key.container, netns)
 
     def forget(self, key: Key) -> None:
         """Take an endpoint away, with its record."""
         with self._lock:
+            netns = self.endpoints.netns(key)
             self.endpoints.forget(key)
+            if netns:
+                self._lead(key.container, netns)
+
+    def _lead(self, container: str, netns: str) -> None:
+        """The container asks for names by its default route, else by the first interface where there is a resolver."""
+        driven = (record.key for record in self.driven.records().values())
+        asks = {key.interface: True for key in driven if key and key.container == container}
+        for key, record in self.endpoints.records().items():
+            if key.container == container:
+                asks[key.interface] = self.resolvers.knows(record.address.ip)
+        try:
+            for interface in sorted(asks, key=lambda each: (asks[each], each)):  # who leads no more makes room
+                lead(netns, interface, RESOLVER, wanted=asks[interface])
+        except PlumbError as error:  # what is attached is there all the same
+            log.warning("%s", error)
 
     def join(self, bridge: str, record: JoinRecord) -> bool:
         """Join a Linux bridge; whether it was joined so already. RefusedError if it is joined otherwise, or is none."""
@@ -352,6 +376,8 @@ class Host:
                     self._settle(key, record, found)
             if found is not None:
                 self.driven.note(found, self.inner_mtu())
+                if found.netns and any(key.container == container for key in self.endpoints.records()):
+                    self._lead(container, found.netns)
             if found is None or found.netns is None:
                 self.joins.drop(container)
             elif self.joins.records():

@@ -13,14 +13,14 @@ The files are gone when the machine restarts, and so are the flows: nothing was 
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from ipaddress import IPv4Interface
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.wire import EndpointReport, NamesWant
+from app.wire import Address, EndpointReport, NamesWant
 from flows.model import Mac, Role
 from scripts.helper.attached.endpoints import devices, healthy, new_host_end
 from scripts.helper.net import netns, plumb
@@ -54,6 +54,15 @@ class Resolvers:
         self._wanted: dict[int, NamesWant] | None = None  # None: not read yet
         self._resolver = Resolver()
 
+    def knows(self, address: Address) -> bool:
+        """Whether somebody with this address is in a network that has a resolver."""
+        return any(address in addresses for want in self._known().values() for addresses in want.names.values())
+
+    def differing(self, want: NamesWant) -> frozenset[Address]:
+        """The addresses of those who come into the network by this, and of those who leave it."""
+        before = self._known().get(want.vlan)
+        return _addresses(want) ^ (_addresses(before) if before else frozenset())
+
     def set(self, want: NamesWant, mtu: int) -> bool:
         """This is who is called how in a network; whether anything is plugged otherwise than before."""
         before = self._known().get(want.vlan)
@@ -76,13 +85,15 @@ class Resolvers:
         for vlan in ports.keys() - self._known().keys():
             self._unplug(vlan, ports[vlan])
 
-    def serve_engine(self, bridges: Iterable[str]) -> None:
+    def serve_engine(self, bridges: Iterable[str], joined: Mapping[str, int]) -> None:
         """What Docker has on these Linux bridges may ask too, and what it has in this host's own namespace; PlumbError.
 
         The engine is told one server for all of its containers, also for those that are on no network of ours.
+        `joined`: bridges that are joined, and to which vlan; what is behind them meets this host before its resolver.
         """
         plumb.add_address(LOOPBACK, INTERFACE)
-        self._resolver.serve_devices({LOOPBACK, *(devices() & set(bridges))})
+        present = devices() & {*bridges, *joined}
+        self._resolver.serve_devices({LOOPBACK: None, **{bridge: joined.get(bridge) for bridge in present}})
 
     def set_mtu(self, mtu: int) -> None:
         """All have this MTU (bytes)."""
@@ -160,6 +171,10 @@ class Resolvers:
             os.replace(new, file)
         except OSError as error:
             log.warning("%s cannot be written: %s", file, error.strerror)
+
+
+def _addresses(want: NamesWant) -> frozenset[Address]:
+    return frozenset(address for addresses in want.names.values() for address in addresses)
 
 
 def _zone(want: NamesWant) -> Zone:

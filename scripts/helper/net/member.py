@@ -46,16 +46,20 @@ def fit(netns: str, mac: str, mtu: int) -> Ends:
         return Ends(interface, link and str(link.get("ifname")))
 
 
-def lead(netns: str, interface: str, address: IPv4Address) -> None:
+def lead(netns: str, interface: str, address: IPv4Address, *, wanted: bool = True) -> None:
     """This address is reached by this interface if the container has no default route, else by that; PlumbError.
 
-    Another interface that leads there already goes on to do so.
+    Another interface that leads there already goes on to do so. If it is not `wanted`, this one does not lead there.
+    Idempotent; also without such an interface.
     """
 
     def settle(ipr: IPRoute) -> None:
+        index = links.find(interface)
+        if index is None:
+            return
         routed = any(not found["dst_len"] for found in ipr.get_routes(family=socket.AF_INET, table=MAIN))
         try:
-            ipr.route("del" if routed else "add", dst=f"{address}/32", oif=links.find(interface), scope="link")
+            ipr.route("add" if wanted and not routed else "del", dst=f"{address}/32", oif=index, scope="link")
         except NetlinkError as error:
             if error.code not in (errno.EEXIST, errno.ESRCH):
                 raise

@@ -6,7 +6,8 @@
 | any other, in a network with a way out | that of a server of this host's /etc/resolv.conf    |
 | more than MOST_ASKED of those at once | none; whoever asked asks again                      |
 | any other, in a network without one   | at once: nobody is called so                        |
-| any, from Docker's own bridges        | that of a server of this host's /etc/resolv.conf    |
+| a name of the network that a bridge of Docker's is joined to, from there | at once                  |
+| any other, from Docker's own bridges  | that of a server of this host's /etc/resolv.conf    |
 
 Sockets are bound to the network's device. So the kernel says which network asks, an answer leaves where its question
 came in, and nobody but the network's containers is answered. The sockets to the servers are our own too: dnspython's
@@ -18,7 +19,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,9 +55,8 @@ class Zone(NamedTuple):
 
 
 EMPTY = Zone({}, outside=False)
-OUTSIDE = Zone({}, outside=True)
 
-Place = int | str  # a network's vlan; or a device of this host by its name, behind which no names are known
+Place = int | str  # a network's vlan; or a device of this host by its name
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Resolver:
     """Answers in the networks that it serves. Any thread may call."""
 
     def __init__(self) -> None:
-        self._zones: dict[Place, Zone] = {}
+        self._zones: dict[int, Zone] = {}
+        self._joined: Mapping[str, int | None] = {}  # devices -> the vlan of the network that they are joined to
         self._places: dict[Place, _Place] = {}
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -98,16 +99,16 @@ class Resolver:
         with self._lock:
             self._serve(vlan, device, mark, listening)
 
-    def serve_devices(self, devices: Collection[str]) -> None:
+    def serve_devices(self, devices: Mapping[str, int | None]) -> None:
         """Answer what comes by these devices of this host, and no others; PlumbError. Idempotent.
 
-        This host has our address, and nobody is known by name there.
+        This host has our address. Who is known by name there is who is in the network of that vlan, if one is said.
         """
         with self._lock:
+            self._joined = dict(devices)
             for place in [place for place in self._places if isinstance(place, str) and place not in devices]:
                 self._close(place)
             for device in devices:
-                self._zones[device] = OUTSIDE
                 self._serve(device, device, str(links.find(device)), partial(_listening, device))
 
     def _serve(
@@ -148,12 +149,18 @@ class Resolver:
                 except Exception:
                     log.exception("A question about a name was not answered")
 
+    def _zone(self, place: Place) -> Zone:
+        if isinstance(place, int):
+            return self._zones.get(place, EMPTY)
+        vlan = self._joined.get(place)
+        return Zone({} if vlan is None else self._zones.get(vlan, EMPTY).names, outside=True)
+
     def _datagram(self, place: Place, udp: socket.socket) -> None:
         wire, asker = udp.recvfrom(LARGEST)
         asked = answers.question(wire)
         if asked is None:
             return
-        answer = _at_once(asked, self._zones.get(place, EMPTY))
+        answer = _at_once(asked, self._zone(place))
         if answer is not None:
             udp.sendto(answers.datagram(asked, answer), asker)
             return
@@ -162,7 +169,7 @@ class Resolver:
     def _connection(self, place: Place, tcp: socket.socket) -> None:
         connection, _ = tcp.accept()
         connection.settimeout(CONNECTION_S)
-        if not self._aside(self._connected, lambda: _answer_all(connection, self._zones, place)):
+        if not self._aside(self._connected, lambda: _answer_all(connection, lambda: self._zone(place))):
             connection.close()
 
     def _aside(self, room: threading.Semaphore, work: Callable[[], object]) -> bool:
@@ -211,14 +218,14 @@ def _at_once(asked: message.QueryMessage, zone: Zone) -> message.Message | None:
     return answers.known(asked, zone.names) or (None if zone.outside else answers.nobody(asked))
 
 
-def _answer_all(connection: socket.socket, zones: Mapping[Place, Zone], place: Place) -> None:
+def _answer_all(connection: socket.socket, zone: Callable[[], Zone]) -> None:
     """Each question of a connection, until it ends (RFC 7766)."""
     with connection, connection.makefile("rb") as stream:
         while wire := _framed(stream):
             asked = answers.question(wire)
             if asked is None:
                 return
-            answer = _at_once(asked, zones.get(place, EMPTY)) or _elsewhere(asked)
+            answer = _at_once(asked, zone()) or _elsewhere(asked)
             connection.sendall(_frame(answer.to_wire()))
 
 

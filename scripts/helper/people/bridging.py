@@ -39,6 +39,7 @@ class Bridging:
         """Leave a joined Linux bridge."""
         gone = self._behind(asked.bridge)
         self._host.leave(asked.bridge)
+        self._keeper.look_at_all()
         return {"bridge": asked.bridge, "pending": self._tell(gone)}
 
     def _behind(self, bridge: str) -> list[Key]:

@@ -9,6 +9,7 @@ from scripts.lab.measure import Box, reaches, start_box
 from tests.hosts.people import connect, containet, devices, endpoints, in_network_of, soon, standing
 from tests.hosts.test_docker_network import docker
 from tests.hosts.test_ipv6 import reaches6, solicitations
+from tests.hosts.test_names import asks, finds
 
 VLAN = 50
 
@@ -128,3 +129,18 @@ def test_neighbours_behind_it_lose_nothing_on_their_short_way(joined: Lab, versi
             in_network_of(box, "ip", version, "neighbour", "flush", "all")
         said = in_network_of(web1, "ping", version, "-c5", "-i0.2", "-W1", there, check=False)
         assert " 0% packet loss" in said, said
+
+
+def test_they_find_each_other_by_name(joined: Lab) -> None:
+    joined.ask("/v1/policy", "PUT", {"networks": {"lan": {"vlan": VLAN, "subnet": "172.18.5.0/24"}}})
+    web1, web2, own = run(joined["h1"], "web1"), run(joined["h2"], "web2"), start_box(joined["h2"], "own")
+    connect(own, "172.18.5.200/24", "--bridge", "lan0")
+
+    finds(web1, "web2", address(web2))
+    finds(web1, "own", "172.18.5.200")
+    finds(own, "web1", address(web1))
+    containet(own.host, "disconnect", "own")
+    containet(joined["h1"], "leave-bridge", "lan0")
+    assert address(web2) not in asks(web1, "web2")
+    containet(joined["h1"], "join-bridge", "lan0", "--vlan", str(VLAN))
+    joined.ask("/v1/policy", "PUT", {})

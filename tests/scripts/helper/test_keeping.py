@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pyroute2 import netns as namespaces
 
+from app.wire import NamesWant, Want
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running, helper
 from tests.scripts.helper.twin import Twin
@@ -125,6 +126,9 @@ def test_a_container_restarted_without_helper_is_plugged_when_it_starts(
 ) -> None:
     one = containers("10.1.0.1/24")
     key = connect(here, one)
+    names = NamesWant(vlan=1, names={one.name: (one.address.ip,)})
+    twin.want(Want(key="names/1", generation=1, body=names))
+    until(lambda: "dev eth0" in one.run("ip", "route", "show", "169.254.53.53"))
     here.kill()
     namespaces.remove(one.name)
     namespaces.create(one.name)
@@ -133,6 +137,7 @@ def test_a_container_restarted_without_helper_is_plugged_when_it_starts(
 
     until(lambda: len(twin.reports) == 2 and key in twin.endpoints)
     assert "10.1.0.1/24" in one.run("ip", "address", "show", "eth0")
+    until(lambda: "dev eth0" in one.run("ip", "route", "show", "169.254.53.53"))
 
 
 def test_what_a_killed_helper_left_is_swept(here: Running, ovs: Ovs, containers: Make) -> None:

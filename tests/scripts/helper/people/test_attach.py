@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.wire import Admission, Ask
+from app.wire import Admission, Ask, NamesWant, Want
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import ProblemError, Twin, admitted
@@ -308,3 +308,38 @@ def test_the_record_says_all_that_is_needed(here: Running, twin: Twin, ovs: Ovs,
     expected = {"name": one.name, "address": "10.1.0.1/24", "mac": "02:c7:0a:01:00:01", "mtu": 1450}
     expected |= {"vlan": 7, "down_kbps": 2000, "gateway": "10.1.0.9", "route": "10.1.0.9"}
     assert expected.items() <= record.items()
+
+
+def test_the_resolver_of_names_is_reached_where_the_default_route_leads_else_by_the_first(
+    here: Running, twin: Twin, ovs: Ovs, containers: Make
+) -> None:
+    one = containers("10.1.0.1/24")
+
+    def way() -> str:
+        return " ".join(one.run("ip", "-brief", "route", "show", "169.254.53.53").split()[1:3])
+
+    def names(vlan: int, *addresses: str) -> None:
+        told = {f"name{number}": (IPv4Address(address),) for number, address in enumerate(addresses)}
+        twin.want(Want(key=f"names/{vlan}", generation=vlan, body=NamesWant(vlan=vlan, names=told)))
+
+    here.do("connect", container=said(one), address="10.1.0.1/24", vlan=7)
+    here.do("connect", container=said(one), address="10.2.0.1/24", vlan=8, interface="eth1")
+    assert way() == "", "nobody answers there"
+    names(8, "10.2.0.1")
+    until(lambda: way() == "dev eth1")
+    names(7, "10.1.0.9", "10.1.0.1")
+    names(8)
+    until(lambda: way() == "dev eth0")
+    names(8, "10.2.0.1")
+    here.do("disconnect", container=said(one), interface="eth0")
+    until(lambda: way() == "dev eth1")
+
+    here.do("connect", container=said(one), address="10.1.0.1/24", vlan=7, gateway="10.1.0.9", interface="eth0")
+    assert way() == ""
+    here.do("disconnect", container=said(one), interface="eth0")
+    assert way() == "dev eth1"
+    here.do("disconnect", container=said(one))
+    assert way() == ""
+    for vlan in (7, 8):
+        twin.want(Want(key=f"names/{vlan}", generation=9, body=NamesWant(vlan=vlan, present=False)))
+    until(lambda: "dns" not in "".join(ports(ovs)) and not list((here.path / "names").glob("*")))
