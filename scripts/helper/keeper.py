@@ -57,6 +57,7 @@ class Keeper:
         called, bridges = self._docker.driven(), self._docker.bridges()
         with self._host.alone():
             self._host.driven.see_networks(called)
+            self._host.joins.restore(self._host.inner_mtu())
         self._host.pools.release_forgotten(self._host.driven.networks().values())
         self._channel.mark_changes()
         with self._host.alone():

@@ -67,13 +67,14 @@ class Joins:
         self._members = {key: member for key, member in self._members.items() if member.bridge != bridge}
 
     def restore(self, mtu: int) -> None:
-        """What the records say is there, if the Linux bridge is."""
+        """What the records say is there if the Linux bridge is, and else is not."""
         present = devices()
         ofports = self.ofports(self._vswitch.ports().values(), present)
         for bridge in self.records():
-            if bridge in present and bridge not in ofports:
+            if bridge not in ofports:
                 self._unmake(bridge)
-                self._make(bridge, mtu)
+                if bridge in present:
+                    self._make(bridge, mtu)
 
     def set_mtu(self, mtu: int) -> None:
         """The pairs have this MTU (bytes), and what Docker has behind them no larger one."""
@@ -123,7 +124,10 @@ class Joins:
         return {
             port.join: port.ofport
             for port in ports
-            if port.join and port.ofport is not None and healthy(port, present) and port.join in present
+            if port.join
+            and port.ofport is not None
+            and healthy(port, present)
+            and plumb.bridge_of(_far(port.name)) == port.join  # one that was made anew has it not
         }
 
     def reports(self, joined: Mapping[str, int]) -> Iterator[EndpointReport]:

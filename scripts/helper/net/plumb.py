@@ -25,6 +25,7 @@ __all__ = [
     "Underlay",
     "address_device",
     "bridge_addresses",
+    "bridge_of",
     "bridge_port",
     "fit",
     "free_interface",
@@ -195,6 +196,14 @@ def bridge_port(bridge: str, device: str) -> None:
     """Put a device into a Linux bridge."""
     with IPRoute() as ipr, in_words(f"Putting “{device}” into the bridge “{bridge}” failed"):
         ipr.link("set", index=_need(device), master=_need_bridge(ipr, bridge))
+
+
+def bridge_of(device: str) -> str | None:
+    """The Linux bridge that this device of the host is in; None if it is in none, or not there."""
+    with IPRoute() as ipr, in_words(f"Looking where “{device}” is failed"):
+        index = links.find(device)
+        master = ipr.link("get", index=index)[0].get("master") if index else None
+        return socket.if_indextoname(master) if master else None
 
 
 class BridgeAddresses(NamedTuple):

@@ -200,6 +200,24 @@ def test_containers_on_a_joined_bridge_are_known_as_they_come_and_go(here: Runni
     assert here.refused("leave-bridge", bridge="dbr0")[:2] == (404, "not-joined")
 
 
+def test_a_bridge_that_docker_makes_anew_is_joined_as_it_was(here: Running, twin: Twin, engine: Engine) -> None:
+    make = ("network", "create", "--subnet", "10.50.0.0/24", "-o", "com.docker.network.bridge.name=dbr5", "anew")
+    engine.run(*make)
+    here.do("join-bridge", bridge="dbr5", vlan=50)
+    assert "bridge:dbr5/dbr5" in twin.endpoints
+
+    engine.run("network", "rm", "anew")
+    until(lambda: twin.endpoints == {} and "cj" not in run("ip", "-br", "link"), 2)
+    engine.run(*make)
+    late = engine.container("anew1", "--net=anew")
+
+    until(lambda: twin.endpoints.keys() == {"bridge:dbr5/dbr5", f"{late}/eth0"}, 2)
+    assert "cj" in run("ip", "-br", "link", "show", "master", "dbr5")
+    engine.run("rm", "-f", "anew1")
+    engine.run("network", "rm", "anew")
+    here.do("leave-bridge", bridge="dbr5")
+
+
 def test_an_engine_that_ends_and_comes_back_is_followed(here: Running, twin: Twin, engine: Engine) -> None:
     container = engine.container("again", "--net=none")
     here.do("connect", container="again", address="10.1.0.1/24")

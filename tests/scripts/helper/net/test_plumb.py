@@ -151,7 +151,9 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
 
     inner, outer, behind = new_name(), new_name(), new_name()
     plumb.veth(inner, outer, 1400)
+    assert plumb.bridge_of(inner) is None
     plumb.bridge_port("docker7", inner)
+    assert plumb.bridge_of(inner) == "docker7"
     vswitch.add_port(outer, {"containet-join": "docker7"})
     near, far = containers("10.7.0.2/16"), containers("10.7.0.3/16")
     near.plug(behind)
