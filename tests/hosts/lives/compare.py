@@ -3,7 +3,7 @@
 Docker is believed in who lives and with which address, the walk in what was said; all others are held against them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from ipaddress import IPv4Interface, ip_interface
 from typing import Any, NamedTuple
 
@@ -22,9 +22,11 @@ class End(NamedTuple):
     mac: str
     vlan: int
     rates: Rates
-    driven: str = ""  # Docker's id of its endpoint
+    driven: str = ""  # Docker's id of its endpoint, if we drive it
     address6: str | None = None
     ports: tuple[Port, ...] = ()
+    behind: bool = False  # a Linux bridge
+    known: bool = True  # else it is on one that is not joined
 
     @property
     def leads(self) -> Iterator[tuple[str, int, str]]:
@@ -46,10 +48,13 @@ def differences(world: World, view: View) -> list[str]:
     for name, host in view.hosts.items():
         lines = [*_lives(world, name, host), *_nets(world, name, host)]
         if not lines:
-            ends = {end: life for life in world.on(name) for end in _ends(world, life, host)}
+            every = {end: life for life in world.on(name) for end in _ends(world, life, host)}
+            ends = {end: life for end, life in every.items() if end.known}
             told = [each for each in view.endpoints if each["host"] == name]
-            lines += _told(ends, told)
-            lines += _plugged(ends, host)
+            bridges = frozenset(str(NETS[net].bridge) for at, net in world.bridged & world.nets if at == name)
+            lines += _told(ends, bridges, told)
+            lines += _plugged(ends, bridges, host)
+            lines += _addressed(every, host)
             lines += _kept(world, name, host, ends, view.leases)
         lines += _switched(host)
         lines += _settled(next((each for each in view.known if each["name"] == name), None))
@@ -81,8 +86,11 @@ def _nets(world: World, name: str, host: HostView) -> Iterator[str]:
     """The networks, and a record of each."""
     named = {net: said["Name"] for net, said in host.networks.items()}
     yield from _versus("networks", "walk", {n for h, n in world.nets if h == name}, "Docker", set(named.values()))
+    driven = {net: called for net, called in named.items() if NETS[called].bridge is None}
     records = {key.split("/")[1]: record["name"] for key, record in host.records.items() if key.startswith("network/")}
-    yield from _versus("networks", "Docker", named, "OVSDB", records)
+    yield from _versus("networks", "Docker", driven, "OVSDB", records)
+    joined = {f"join/{NETS[net].bridge}" for at, net in world.bridged if at == name}
+    yield from _versus("joins", "walk", joined, "OVSDB", {key for key in host.records if key.startswith("join/")})
 
 
 def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
@@ -99,8 +107,9 @@ def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
     for joined in life.joined:
         net, there = NETS[joined.net], attached[joined.net]
         rates = Rates(joined.up or net.up, net.down)
-        if life.label_rates:
+        if life.label_rates and not net.bridge:
             rates = life.label_rates
+        rates = _ruled(rule, rates)
         mac = there["MacAddress"]
         yield End(
             container,
@@ -108,10 +117,12 @@ def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
             f"{there['IPAddress']}/{there['IPPrefixLen']}",
             mac,
             rule.vlan or net.vlan,
-            _ruled(rule, rates),
-            there["EndpointID"],
+            Rates(rates.up, "none") if net.bridge else rates,
+            "" if net.bridge else there["EndpointID"],
             f"{there['GlobalIPv6Address']}/{there['GlobalIPv6PrefixLen']}" if net.dual else None,
             life.ports if joined.net == life.way_out else (),
+            net.bridge is not None,
+            world.has_endpoint(life, joined),
         )
 
 
@@ -119,7 +130,7 @@ def _ruled(rule: Ruled, rates: Rates) -> Rates:
     return Rates(rule.up or rates.up, rule.down or rates.down)
 
 
-def _told(ends: Mapping[End, Life], told: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _told(ends: Mapping[End, Life], bridges: Set[str], told: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The controller's endpoints are those that there are, and nothing is amiss with them."""
     wanted = {
         (life.name, end.interface, end.address, end.address6, end.mac, end.vlan, end.rates.up, end.rates.down)
@@ -132,16 +143,20 @@ def _told(ends: Mapping[End, Life], told: Iterable[Mapping[str, Any]]) -> Iterat
     ports = {(life.name, end.interface, port.shown) for end, life in ends.items() for port in end.ports}
     shown = {(each["name"], each["interface"], port) for each in containers for port in each["ports"]}
     yield from _versus("published ports", "walk", ports, "controller", shown)
+    routers = {each["name"] for each in told if each["role"] == "router"}
+    yield from _versus("joined bridges", "walk", bridges, "controller", routers)
     yield from (f"{each['name']} is {each['state']}: {each['why']}" for each in told if each["state"] != "up")
 
 
-def _plugged(ends: Mapping[End, Life], host: HostView) -> Iterator[str]:
+def _plugged(ends: Iterable[End], bridges: Set[str], host: HostView) -> Iterator[str]:
     """A port and a device for each, a gateway, a resolver and a tunnel where one is wanted, and no others."""
-    wanted = {end.driven or f"{end.container}/{end.interface}" for end in ends}
+    wanted = {end.driven or f"{end.container}/{end.interface}" for end in ends if not end.behind}
     held = [port.ids.get("containet-driven") or port.ids.get("containet-endpoint") for port in host.ports]
     yield from _versus("ports", "Docker", wanted, "OVSDB", {each for each in held if each})
     yield from (f"the port {port.name} is broken: {port.error}" for port in host.ports if port.error or not port.ofport)
-    own = 0
+    pairs = {port.name: port.ids["containet-join"] for port in host.ports if "containet-join" in port.ids}
+    yield from _versus("pairs", "walk", bridges, "OVSDB", set(pairs.values()))
+    own = len(bridges)
     for what, kind in (("gateway", GatewayWant), ("resolver", NamesWant)):
         asked = {body.vlan for body in host.wanted.values() if isinstance(body, kind) and body.present}
         made = {int(port.ids[f"containet-{what}"]) for port in host.ports if f"containet-{what}" in port.ids}
@@ -151,10 +166,14 @@ def _plugged(ends: Mapping[End, Life], host: HostView) -> Iterator[str]:
     if len(plugged) != len(wanted) + own:
         yield f"{len(plugged)} ports for {len(wanted)} endpoints and {own} of the host's own: {sorted(plugged)}"
     ours = {name for name in host.devices if name.startswith(("ct", "cd", "cj", "gw"))}
-    yield from _versus("devices", "OVSDB", plugged, "kernel", ours)
+    yield from _versus("devices", "OVSDB", plugged | {"cj" + name[2:] for name in pairs}, "kernel", ours)
     shaped = {(body.container, body.interface) for body in host.wanted.values() if isinstance(body, ShaperWant)}
     yield from _versus("shapers", "Docker", {end[:2] for end in ends}, "wanted", shaped)
     yield from _versus("where ports lead", "walk", {lead for end in ends for lead in end.leads}, "nftables", host.leads)
+
+
+def _addressed(ends: Collection[End], host: HostView) -> Iterator[str]:
+    """A container has its addresses, and no others."""
     for container in {end.container for end in ends}:
         has = {each.split("/")[0] for end in ends if end.container == container for each in end.addresses}
         yield from _versus(f"{container[:12]}", "Docker", has, "kernel", host.addresses.get(container, frozenset()))

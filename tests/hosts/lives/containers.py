@@ -1,5 +1,6 @@
 """What Docker's users do with containers."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -42,10 +43,14 @@ def any_ports(world: World, rng: Random, host: str, net: str) -> tuple[Port, ...
 
 def run_on_a_network(world: World, rng: Random) -> Step | None:
     host = any_host(rng)
-    here = sorted(net for at, net in world.nets if at == host)
-    if not here or len(world.lives) >= MOST:
+    return run_on(world, rng, host, sorted(net for at, net in world.nets if at == host))
+
+
+def run_on(world: World, rng: Random, host: str, nets: Sequence[str]) -> Step | None:
+    """One more, on one of these."""
+    if not nets or len(world.lives) >= MOST:
         return None
-    name, net, words = next_name(world), rng.choice(here), []
+    name, net, words = next_name(world), rng.choice(nets), []
     joined, rates = Joined(net), None
     if NETS[net].own_ipam and rng.random() < 0.3:
         joined = Joined(net, address=f"172.15.{NETS[net].vlan}.{100 + world.born % ADDRESSES}")

@@ -1,11 +1,12 @@
 """What people do with networks, and with the policy."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
 from tests.hosts.lives.containers import any_rates, own_address
 from tests.hosts.lives.step import Kind, Step, any_host, any_life, asked, command
-from tests.hosts.lives.world import FREE_VLAN, HOSTS, NETS, Connected, Joined, Life, Ruled, State, World
+from tests.hosts.lives.world import FREE_VLAN, HOSTS, NETS, Connected, Joined, Life, Net, Ruled, State, World
 
 ELSEWHERE = (110, 120)  # VLANs that have no subnet: everybody can be moved there
 
@@ -17,17 +18,25 @@ def make(world: World, rng: Random) -> Step | None:
     host, name = rng.choice(lacking)
     net = NETS[name]
     subnets = [word for subnet in net.subnets for word in ("--subnet", subnet)]
-    words = ["-d", "containet", *subnets, "-o", f"vlan={net.vlan}", *net.options]
+    words = [*subnets, *net.options]
+    if net.bridge is None:
+        words += ["-d", "containet", "-o", f"vlan={net.vlan}"]
     if net.own_ipam:
         words += ["--ipam-driver", "containet"]
     else:  # Docker's own knows of no other host: each gives of another part
-        words += ["--gateway", f"172.15.{net.vlan}.1", "--ip-range", f"172.15.{net.vlan}.{_part(host)}/27"]
+        words += _own_part(net, host)
     after = replace(world, nets=world.nets | {(host, name)})
     return command(host, "docker", "network", "create", *words, name, after=after)
 
 
-def _part(host: str) -> int:
-    return 128 + 32 * HOSTS.index(host)
+def _own_part(net: Net, host: str) -> list[str]:
+    """Gateways and ranges; every host has one gateway, but for Linux bridges, each of which is a router of its own."""
+    number = HOSTS.index(host)
+    gateway = 1 if net.bridge is None else 1 + number
+    words = ["--gateway", f"172.15.{net.vlan}.{gateway}", "--ip-range", f"172.15.{net.vlan}.{128 + 32 * number}/27"]
+    if net.dual:
+        words += ["--gateway", f"fd00:{net.vlan}::{gateway}", "--ip-range", f"fd00:{net.vlan}::{1 + number}:0:0/96"]
+    return words
 
 
 def _unused(world: World, host: str) -> list[str]:
@@ -64,7 +73,7 @@ def join(world: World, rng: Random) -> Step | None:
     if not others:
         return None
     net = rng.choice(others)
-    joined = Joined(net, up="15mbit" if rng.random() < 0.5 else None)
+    joined = Joined(net, up="15mbit" if NETS[net].bridge is None and rng.random() < 0.5 else None)
     words = ["--driver-opt", "up=15mbit"] if joined.up else []
     after = world.put(replace(life, joined=(*life.joined, joined)))
     return command(life.host, "docker", "network", "connect", *words, net, life.name, after=after)
@@ -101,7 +110,7 @@ def disconnect(world: World, rng: Random) -> Step | None:
 
 
 def move(world: World, rng: Random) -> Step | None:
-    life = any_life(world, rng, State.RUNNING, State.PAUSED, fits=_has_one)
+    life = any_life(world, rng, State.RUNNING, State.PAUSED, fits=_has_one(world))
     if life is None:
         return None
     vlan = rng.choice(ELSEWHERE)
@@ -110,7 +119,7 @@ def move(world: World, rng: Random) -> Step | None:
 
 
 def limit(world: World, rng: Random) -> Step | None:
-    life = any_life(world, rng, State.RUNNING, State.PAUSED, fits=_has_one)
+    life = any_life(world, rng, State.RUNNING, State.PAUSED, fits=_has_one(world))
     if life is None:
         return None
     up, down = rng.choice(("3mbit", "30mbit", "none")), rng.choice(("3mbit", "30mbit", "none"))
@@ -118,9 +127,9 @@ def limit(world: World, rng: Random) -> Step | None:
     return asked(life.host, "containet", "limit", life.name, "--up", up, "--down", down, after=after)
 
 
-def _has_one(life: Life) -> bool:
+def _has_one(world: World) -> Callable[[Life], bool]:
     """A name means an endpoint if there is one."""
-    return len(life.joined) + bool(life.connected) == 1
+    return lambda life: sum(world.has_endpoint(life, on) for on in life.joined) + bool(life.connected) == 1
 
 
 def _ruling(world: World, life: Life, vlan: int | None = None, up: str | None = None, down: str | None = None) -> World:
@@ -130,5 +139,5 @@ def _ruling(world: World, life: Life, vlan: int | None = None, up: str | None = 
 
 
 KINDS: dict[Kind, int] = {
-    make: 8, remove: 2, prune: 1, join: 4, part: 3, connect: 10, disconnect: 3, move: 5, limit: 5,
+    make: 12, remove: 2, prune: 1, join: 6, part: 3, connect: 10, disconnect: 3, move: 5, limit: 5,
 }  # fmt: skip

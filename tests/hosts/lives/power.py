@@ -79,7 +79,8 @@ def make_anew(world: World, rng: Random) -> Step | None:
     """The host is destroyed, with all that was on it."""
     host = any_host(rng)
     after = world.without(*(life.name for life in world.on(host)))
-    after = replace(after, nets=frozenset(net for net in world.nets if net[0] != host))
+    nets, bridged = (frozenset(net for net in nets if net[0] != host) for nets in (world.nets, world.bridged))
+    after = replace(after, nets=nets, bridged=bridged)
     return Step(f"{host}: it is destroyed, and made again", lambda lab: lab.replace(host), after)
 
 

@@ -47,7 +47,7 @@ class HostView:
     """One host."""
 
     containers: Mapping[str, dict[str, Any]]  # as `docker inspect` says, by id
-    networks: Mapping[str, dict[str, Any]]  # as `docker network inspect` says: those of our driver, by id
+    networks: Mapping[str, dict[str, Any]]  # as `docker network inspect` says: those that the walk made, by id
     links: Mapping[str, Mapping[str, str]]  # container's id -> MAC -> name of its interface: the kernel's
     addresses: Mapping[str, frozenset[str]]  # container's id -> its addresses: the kernel's
     devices: frozenset[str]
@@ -127,7 +127,7 @@ def _listed(host: Machine) -> Iterable[dict[str, Any]]:
 
 
 def _networks(host: Machine) -> dict[str, dict[str, Any]]:
-    found = docker(host, '/networks?filters={"driver":["containet"]}') or ()
+    found = docker(host, '/networks?filters={"type":["custom"]}') or ()
     return {net["Id"]: said for net in found if (said := docker(host, f"/networks/{net['Id']}"))}
 
 

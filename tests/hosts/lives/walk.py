@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from random import Random
 
-from tests.hosts.lives import containers, networks, power
+from tests.hosts.lives import bridges, containers, networks, power
 from tests.hosts.lives.step import Kind, Step
 from tests.hosts.lives.world import World
 
-KINDS: dict[Kind, int] = {**containers.KINDS, **networks.KINDS, **power.KINDS}
+KINDS: dict[Kind, int] = {**containers.KINDS, **networks.KINDS, **bridges.KINDS, **power.KINDS}
 
 
 def walk(seed: int, steps: int) -> Iterator[Step]:

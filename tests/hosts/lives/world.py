@@ -18,6 +18,9 @@ class Net:
     down: str = "none"
     own_ipam: bool = True
     dual: bool = False  # with IPv6
+    bridge: str | None = (
+        None  # the Linux bridge that it is, if it is not ours to drive; `vlan` is for when it is joined
+    )
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -34,6 +37,7 @@ NETS = {
     "blue": Net(10, ("--ipv6",), dual=True),
     "green": Net(20, ("--internal",)),
     "red": Net(30, ("-o", "up=50mbit", "-o", "down=80mbit"), "50mbit", "80mbit", own_ipam=False),
+    "lan": Net(50, ("--ipv6", "-o", "com.docker.network.bridge.name=lan0"), own_ipam=False, dual=True, bridge="lan0"),
 }
 FREE_VLAN = 40  # one that no network of Docker's has
 
@@ -129,6 +133,7 @@ class World:
     """All of it."""
 
     nets: frozenset[tuple[str, str]] = frozenset()  # host, network
+    bridged: frozenset[tuple[str, str]] = frozenset()  # host, network whose Linux bridge is joined, or is when it comes
     lives: Mapping[str, Life] = field(default_factory=dict)
     policy: Mapping[str, Ruled] = field(default_factory=dict)
     born: int = 0  # how many containers there ever were: no two have a name, or an address that is said
@@ -136,6 +141,10 @@ class World:
     def on(self, host: str) -> list[Life]:
         """The containers of a host."""
         return [life for life in self.lives.values() if life.host == host]
+
+    def has_endpoint(self, life: Life, joined: Joined) -> bool:
+        """Whether who is on this network is known to us by that."""
+        return NETS[joined.net].bridge is None or (life.host, joined.net) in self.bridged
 
     def put(self, *changed: Life) -> "World":
         """These are so now."""
