@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
+from flows.model import DEFAULT_VLAN
 from scripts.helper import labels
 from scripts.helper.problem import RefusedError
 
@@ -60,6 +61,15 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     sandbox: str | None = None  # path of the namespace that it will live in, when it is about to start
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A network of Docker's that has its addresses from us."""
+
+    subnet: IPv4Network | None
+    subnet6: IPv6Network | None
+    vlan: int  # that tells its pool apart, if one is said
 
 
 class Docker:
@@ -127,18 +137,24 @@ class Docker:
         )
         return {net["Id"]: net["Name"] for net in networks}
 
+    def addressed(self) -> Mapping[str, Addressed]:
+        """The networks that have their addresses from us, whoever drives them, by id; DockerAwayError."""
+        networks: Sequence[Mapping[str, Any]] = self._ask(lambda client: client.networks()) or ()
+        return {net["Id"]: found for net in networks if (found := _addressed(net)) is not None}
+
     def endpoints_of(self, network: str) -> frozenset[str]:
         """The ids of all endpoints that Docker has on this network; DockerAwayError."""
         said = self._ask(lambda client: client.inspect_network(network)) or {}
         return frozenset(each["EndpointID"] for each in (said.get("Containers") or {}).values())
 
-    def addresses_of(self, network: str) -> frozenset[IPv4Address]:
+    def addresses_of(self, network: str) -> frozenset[IPv4Address | IPv6Address]:
         """What somebody has on this network, or Docker keeps for something else there; DockerAwayError."""
         said = self._ask(lambda client: client.inspect_network(network)) or {}
-        had = (each["IPv4Address"] for each in (said.get("Containers") or {}).values() if each.get("IPv4Address"))
+        ends = (said.get("Containers") or {}).values()
+        had = (each[kind] for each in ends for kind in ("IPv4Address", "IPv6Address") if each.get(kind))
         kept = (each.get("AuxiliaryAddresses") or {} for each in (said.get("IPAM") or {}).get("Config") or ())
         spared = (address for each in kept for address in each.values())
-        return frozenset(IPv4Interface(address).ip for address in (*had, *spared))
+        return frozenset(ip_interface(address).ip for address in (*had, *spared))
 
     def watch(
         self, on_connect: Callable[[], None], on_event: Callable[[str], None], on_network: Callable[[], None]
@@ -237,6 +253,19 @@ def _container(said: Mapping[str, Any]) -> Container:
             if net.get("IPAddress") and net.get("MacAddress")
         ),
         sandbox=(said.get("NetworkSettings") or {}).get("SandboxKey") or None,
+    )
+
+
+def _addressed(net: Mapping[str, Any]) -> Addressed | None:
+    ipam, options = net.get("IPAM") or {}, net.get("Options") or {}
+    if ipam.get("Driver") != DRIVER:
+        return None
+    said = [each["Subnet"] for each in ipam.get("Config") or ()]
+    vlan = (ipam.get("Options") or {}).get("vlan") or (options.get("vlan") if net.get("Driver") == DRIVER else None)
+    return Addressed(
+        subnet=next((IPv4Network(subnet) for subnet in said if ":" not in subnet), None),
+        subnet6=next((IPv6Network(subnet) for subnet in said if ":" in subnet), None),
+        vlan=int(vlan or DEFAULT_VLAN),
     )
 
 

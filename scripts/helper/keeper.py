@@ -13,6 +13,7 @@ from scripts.helper.attached.host import Host
 from scripts.helper.containers import NETNS, Container, Docker, DockerAwayError
 from scripts.helper.line.report import Channel
 from scripts.helper.net.netns import PlumbError
+from scripts.helper.ovs.record import NetworkRecord
 from scripts.helper.ovs.vswitch import VswitchError
 
 SWEEP_S = 5.0
@@ -54,11 +55,11 @@ class Keeper:
 
     def look_at_networks(self) -> None:
         """What Docker calls its networks that are ours to drive, and whether it has them still; its own bridges."""
-        called, bridges = self._docker.driven(), self._docker.bridges()
+        called, bridges, addressed = self._docker.driven(), self._docker.bridges(), self._addressed()
         with self._host.alone():
             self._host.driven.see_networks(called)
             self._host.joins.restore(self._host.inner_mtu())
-        self._host.pools.release_forgotten(self._host.driven.networks().values())
+        self._host.pools.release_forgotten([*self._host.driven.networks().values(), *addressed.values()])
         self._channel.mark_changes()
         with self._host.alone():
             joined = {bridge: record.vlan or DEFAULT_VLAN for bridge, record in self._host.joins.records().items()}
@@ -145,14 +146,23 @@ class Keeper:
 
     def _free_addresses(self) -> None:
         """Addresses of endpoints that Docker has deleted, or never made, while nobody listened."""
-        for pool, networks, idle in self._host.idle_addresses():
+        for name, pool, idle in self._host.idle_addresses():
             try:
-                had = frozenset().union(*map(self._docker.addresses_of, networks)) if idle else frozenset()
+                networks = [network for network, record in self._addressed().items() if pool.serves(record)]
+                had = frozenset().union(*map(self._docker.addresses_of, networks))
             except DockerAwayError:
                 return
             for address in idle - had:
                 log.info("Docker has no endpoint with the address %s any more: it is free", address)
-                self._host.pools.take_back(pool, address)
+                self._host.pools.take_back(name, address)
+
+    def _addressed(self) -> dict[str, NetworkRecord]:
+        """Docker's networks with addresses from our pools, by id: ours to drive, or a bridge of its own perhaps."""
+        return {
+            network: NetworkRecord(vlan=found.vlan, subnet=found.subnet, subnet6=found.subnet6)
+            for network, found in self._docker.addressed().items()
+            if found.subnet is not None
+        }
 
     def _running(self) -> tuple[str, ...]:
         try:

@@ -284,7 +284,9 @@ def test_an_endpoint_whose_container_lives_on_goes_too(blue: Lab) -> None:
 
 
 def test_an_address_that_docker_keeps_for_something_else_stays_in_use(blue: Lab) -> None:
-    docker(blue["h1"], *MAKE, "--subnet", "10.9.0.0/24", "--aux-address", "printer=10.9.0.9", "-o", "vlan=11", "red")
+    kept_for = {"10.9.0.0/24": "10.9.0.9", "fd00:9::/64": "fd00:9::9"}
+    words = [word for net in kept_for for word in ("--subnet", net, "--aux-address", f"{net[:4]}={kept_for[net]}")]
+    docker(blue["h1"], *MAKE, "--ipv6", *words, "-o", "vlan=11", "red")
     run(blue["h1"], "web1")
     up(blue, "web1")
 
@@ -293,9 +295,34 @@ def test_an_address_that_docker_keeps_for_something_else_stays_in_use(blue: Lab)
     blue.start("h1", "helper")
 
     soon(lambda: kept(blue["h1"], "pool/")[SUBNET]["used"] == [], "the container's address is free")
-    assert kept(blue["h1"], "pool/")["10.9.0.0/24"]["used"] == ["10.9.0.9"]
+    for subnet, address in kept_for.items():
+        assert kept(blue["h1"], "pool/")[subnet]["used"] == [address]
     assert "10.9.0.9 is in use" in refused(blue["h1"], "run", "--network", "red", "--ip", "10.9.0.9", "lab", "true")
     docker(blue["h1"], "network", "rm", "red")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-o", "com.docker.network.bridge.name=lan0"), ("-d", "containet", "-o", "vlan=11", "--ipam-opt", "vlan=12")],
+)
+def test_addresses_stay_in_use_whoever_drives_their_network(blue: Lab, words: tuple[str, ...]) -> None:
+    docker(blue["h1"], "network", "create", "--ipam-driver", "containet", "--subnet", "10.9.0.0/24", *words, "lan")
+    docker(blue["h1"], "run", "--detach", "--network", "lan", "--name", "db1", "lab", "sleep", "100000")
+    run(blue["h1"], "web1")
+    up(blue, "web1")
+    before, had = kept(blue["h1"], "pool/"), leases(blue)
+
+    with deaf(blue["h1"]):
+        docker(blue["h1"], "rm", "--force", "web1")
+    blue.start("h1", "helper")
+
+    soon(lambda: kept(blue["h1"], "pool/")[SUBNET]["used"] == [], "the helper has looked what is in use")
+    (lan,) = before.keys() - {SUBNET}
+    assert kept(blue["h1"], "pool/").get(lan) == before[lan]
+    assert leases(blue) == had
+    docker(blue["h1"], "rm", "--force", "db1")
+    docker(blue["h1"], "network", "rm", "lan")
+    soon(lambda: kept(blue["h1"], "pool/").keys() == {SUBNET}, "its pool goes with it")
 
 
 def test_what_an_engine_without_its_memory_has_no_more_goes(blue: Lab) -> None:

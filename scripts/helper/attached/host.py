@@ -46,7 +46,7 @@ from scripts.helper.net.neighbours import Neighbours
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.net.ports import Published
 from scripts.helper.net.resolver import ADDRESS as RESOLVER
-from scripts.helper.ovs.record import EndpointRecord, GatewayRecord, JoinRecord, Key, bounded_labels
+from scripts.helper.ovs.record import EndpointRecord, GatewayRecord, JoinRecord, Key, PoolRecord, bounded_labels
 from scripts.helper.ovs.vswitch import Vswitch, VswitchError
 from scripts.helper.problem import RefusedError
 
@@ -181,13 +181,14 @@ class Host:
         ports = self.vswitch.ports().values()
         return {port.peer: port.ofport for port in ports if port.peer and port.ofport is not None and not port.error}
 
-    def idle_addresses(self) -> Iterator[tuple[str, list[str], set[Address]]]:
-        """Of each pool: Docker's networks that it serves, and what is in use there without an endpoint known here."""
+    def idle_addresses(self) -> Iterator[tuple[str, PoolRecord, set[Address]]]:
+        """Of each pool: what is in use there without an endpoint known here, if anything is."""
         networks, endpoints = self.driven.networks(), self.driven.records().values()
         for name, pool in self.pools.records().items():
             served = [network for network, record in networks.items() if pool.serves(record)]
             known = {address.ip for e in endpoints if e.network in served for address in e.addresses}
-            yield name, served, self.pools.settled(name) - known
+            if idle := self.pools.settled(name) - known:
+                yield name, pool, idle
 
     def networks(self) -> tuple[NetworkReport, ...]:
         """Docker's networks here that are ours to drive."""
@@ -301,7 +302,8 @@ class Host:
                     "interface-taken",
                     f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
                 ) from error
-            self._lead(key.container, netns)
+            if record.route or self.resolvers.knows(record.address.ip):  # else who else is there leads as before
+                self._lead(key.container, netns)
 
     def forget(self, key: Key) -> None:
         """Take an endpoint away, with its record."""
