@@ -11,6 +11,11 @@ KNOWN = tuple(PREFIX + word for word in ("address", "address6", "network", "vlan
 ADDRESS, ADDRESS6, NETWORK, VLAN, UP, DOWN = KNOWN
 
 
+def any_of_ours(labels: Mapping[str, str]) -> bool:
+    """Whether one of them is ours, or was meant to be."""
+    return any(key.startswith(PREFIX) for key in labels)
+
+
 def said(labels: Mapping[str, str]) -> dict[str, str]:
     """Those that are ours; RefusedError if one of them is misspelt."""
     ours = {key: value for key, value in labels.items() if key.startswith(PREFIX)}

@@ -51,6 +51,8 @@ def test_what_starts_while_helper_or_controller_is_away_is_connected_when_it_is_
         ({"address": "172.15.42.300/24"}, "not an IPv4 address"),
         ({"address": "172.15.42.1/24", "vlan": "ten"}, "containet.vlan=ten: say a number from 1 to 4094"),
         ({"address": "172.15.42.1/24", "vln": "10"}, "did you mean containet.vlan?"),
+        ({"adress": "172.15.42.1/24"}, "did you mean containet.address?"),
+        ({"vlan": "10"}, "which address? Say it with --label containet.address="),
         ({"address": "172.15.42.1/24", "up": "fast"}, "“fast” is not a rate"),
         ({"address": "172.15.42.1/24", "network": "nowhere"}, "there is no network “nowhere”"),
         ({"address": "172.15.42.1/24", "network": "blue", "vlan": "10"}, "either the vlan or the network"),

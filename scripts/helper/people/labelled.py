@@ -34,12 +34,12 @@ class Labelled:
 
     def consider(self, container: Container) -> None:
         """This is how a container is now."""
-        wants = labels.ADDRESS in container.labels and container.netns and not container.attachments
+        wants = labels.any_of_ours(container.labels) and container.netns and not container.attachments
         with self._changed:
-            if not wants:
+            if not wants or self._attach.knows(container.id):
                 self._waiting.pop(container.id, None)
                 self._why.pop(container.id, None)
-            elif not self._attach.knows(container.id):
+            else:
                 self._waiting[container.id] = (0.0, container)
                 self._changed.notify()
 
@@ -72,6 +72,8 @@ class Labelled:
 def asked(container: Container) -> Connect:
     """What the labels ask for; RefusedError in words if that makes no sense."""
     said = labels.said(container.labels)
+    if labels.ADDRESS not in said:
+        raise RefusedError(422, "label", f"which address? Say it with --label {labels.ADDRESS}=172.15.42.7/24")
     try:
         return Connect(
             container=container.id,
