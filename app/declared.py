@@ -6,12 +6,17 @@ fill in what it leaves out. Pure: one answer for a network that is asked for, an
 
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network
 from itertools import product
 
 from app.policy import NETWORK_NAME, NetworkRule, unnamed
-from app.wire import NetworkReport
+from app.wire import NetworkReport, Subnet
 
 Networks = Mapping[str, NetworkRule]
+UNFIT: tuple[Subnet, ...] = (  # RFC 6890: this host's own, a link's, everybody's of a group, nobody's
+    *map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")),
+    *map(IPv6Network, ("::/127", "fe80::/10", "ff00::/8")),
+)
 
 
 def declared(written: Networks, reports: Iterable[NetworkReport]) -> Networks:
@@ -27,6 +32,9 @@ def declared(written: Networks, reports: Iterable[NetworkReport]) -> Networks:
 def objection(networks: Networks, report: NetworkReport) -> str | None:
     """Why this network cannot be beside these, in words for whoever typed `docker network create`; None if it can."""
     rule = _rule(None, report)
+    for subnet in (rule.subnet, rule.subnet6):
+        if subnet is not None and (why := _unfit(subnet)) is not None:
+            return why
     for name, other in networks.items():
         called = f"the network {name} (VLAN {other.vlan})"
         if other.vlan == rule.vlan:
@@ -47,6 +55,16 @@ def objection(networks: Networks, report: NetworkReport) -> str | None:
                     f"{called} has the subnet {theirs}, which overlaps {ours}, and both have a gateway: a host can "
                     "route to one of them only; choose another --subnet, or -o gateway=none"
                 )
+    return None
+
+
+def _unfit(subnet: Subnet) -> str | None:
+    if any(subnet.overlaps(unfit) for unfit in UNFIT if unfit.version == subnet.version):
+        return (
+            f"no container can have an address of {subnet}: choose another --subnet, as 172.15.42.0/24 or fd00:42::/64"
+        )
+    if subnet.num_addresses == 1:
+        return f"{subnet} has room for nobody beside its gateway: choose a larger --subnet"
     return None
 
 

@@ -56,6 +56,12 @@ def test_a_name_that_cannot_be_is_not_taken(name: str | None) -> None:
         (report(30, "172.15.0.0/16", "172.15.0.1"), "overlaps 172.15.0.0/16"),
         (report(10, "172.15.42.0/24", subnet6="fd00:43::/64"), "IPv6 subnet fd00:42::/64, not fd00:43::/64"),
         (report(30, subnet6="fd00:42::/48", gateway6="fd00:42::1"), "overlaps fd00:42::/48"),
+        (report(30, "224.0.0.0/24"), "no container can have an address of 224.0.0.0/24: .* another --subnet"),
+        (report(30, "127.0.0.0/8"), "no container can have an address of 127.0.0.0/8"),
+        (report(30, "0.0.0.0/0"), "no container can have an address of 0.0.0.0/0"),
+        (report(30, "169.254.0.0/16"), "no container can have an address of 169.254.0.0/16"),
+        (report(30, subnet6="fe80::/64"), "no container can have an address of fe80::/64"),
+        (report(30, "10.9.0.1/32", "10.9.0.1"), "10.9.0.1/32 has room for nobody beside its gateway"),
     ],
 )
 def test_what_clashes_is_refused_in_words_and_left_out(asked: NetworkReport, why: str) -> None:
