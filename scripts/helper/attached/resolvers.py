@@ -89,10 +89,10 @@ class Resolvers:
         """What Docker has on these Linux bridges may ask too, and what it has in this host's own namespace; PlumbError.
 
         The engine is told one server for all of its containers, also for those that are on no network of ours.
-        `joined`: bridges that are joined, and to which vlan; what is behind them meets this host before its resolver.
+        `joined`: bridges that are joined, and to which vlan; this host is how Docker leads from there to the resolver.
         """
         plumb.add_address(LOOPBACK, INTERFACE)
-        present = devices() & {*bridges, *joined}
+        present = devices() & set(bridges)
         self._resolver.serve_devices({LOOPBACK: None, **{bridge: joined.get(bridge) for bridge in present}})
 
     def set_mtu(self, mtu: int) -> None:

@@ -8,10 +8,12 @@ from ipaddress import IPv4Address
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from flows.model import Mac
 from scripts.helper.net import links
 from scripts.helper.net.netns import in_words, inside, opened
 
 MAIN = 254  # linux/rtnetlink.h: RT_TABLE_MAIN
+NUD_PERMANENT = 0x80  # linux/neighbour.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def lead(netns: str, interface: str, address: IPv4Address, *, wanted: bool = Tru
     """This address is reached by this interface if the container has no default route, else by that; PlumbError.
 
     Another interface that leads there already goes on to do so. If it is not `wanted`, this one does not lead there.
-    Idempotent; also without such an interface.
+    Its MAC is given along: behind a Linux bridge the host would answer who asks for that. Idempotent; also without such
+    an interface.
     """
 
     def settle(ipr: IPRoute) -> None:
@@ -58,10 +61,13 @@ def lead(netns: str, interface: str, address: IPv4Address, *, wanted: bool = Tru
         if index is None:
             return
         routed = any(not found["dst_len"] for found in ipr.get_routes(family=socket.AF_INET, table=MAIN))
+        add = wanted and not routed
         try:
-            ipr.route("add" if wanted and not routed else "del", dst=f"{address}/32", oif=index, scope="link")
+            ipr.route("add" if add else "del", dst=f"{address}/32", oif=index, scope="link")
+            known = {"dst": str(address), "lladdr": str(Mac.of(address)), "ifindex": index, "state": NUD_PERMANENT}
+            ipr.neigh("replace" if add else "del", **known)
         except NetlinkError as error:
-            if error.code not in (errno.EEXIST, errno.ESRCH):
+            if error.code not in (errno.EEXIST, errno.ESRCH, errno.ENOENT):
                 raise
 
     with opened(netns) as fd, in_words(f"Leading “{interface}” of a container to {address} failed"):

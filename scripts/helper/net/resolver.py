@@ -1,13 +1,13 @@
 """Names for containers: a DNS server at one address in every network that it is given a device of.
 
-| question                              | answer                                              |
-|---------------------------------------|-----------------------------------------------------|
-| a name of the network it came from    | at once, from what the controller last said         |
-| any other, in a network with a way out | that of a server of this host's /etc/resolv.conf    |
-| more than MOST_ASKED of those at once | none; whoever asked asks again                      |
-| any other, in a network without one   | at once: nobody is called so                        |
-| a name of the network that a bridge of Docker's is joined to, from there | at once                  |
-| any other, from Docker's own bridges  | that of a server of this host's /etc/resolv.conf    |
+| question                                | answer                                              |
+|-----------------------------------------|-----------------------------------------------------|
+| a name of the network it came from      | at once, from what the controller last said         |
+| any other, in a network with a way out  | that of a server of this host's /etc/resolv.conf    |
+| more than MOST_ASKED of those at once   | none; whoever asked asks again                      |
+| any other, in a network without one     | at once: nobody is called so                        |
+| a name, from a bridge of Docker's       | at once, if it is joined to the network of the name |
+| any other, from a bridge of Docker's    | that of a server of this host's /etc/resolv.conf    |
 
 Sockets are bound to the network's device. So the kernel says which network asks, an answer leaves where its question
 came in, and nobody but the network's containers is answered. The sockets to the servers are our own too: dnspython's

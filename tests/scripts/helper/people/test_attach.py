@@ -327,9 +327,11 @@ def test_the_resolver_of_names_is_reached_where_the_default_route_leads_else_by_
     assert way() == "", "nobody answers there"
     names(8, "10.2.0.1")
     until(lambda: way() == "dev eth1")
+    assert "02:c7:a9:fe:35:35 PERMANENT" in one.run("ip", "neighbour", "show", "169.254.53.53", "dev", "eth1")
     names(7, "10.1.0.9", "10.1.0.1")
     names(8)
     until(lambda: way() == "dev eth0")
+    assert one.run("ip", "neighbour", "show", "169.254.53.53", "dev", "eth1") == ""
     names(8, "10.2.0.1")
     here.do("disconnect", container=said(one), interface="eth0")
     until(lambda: way() == "dev eth1")
