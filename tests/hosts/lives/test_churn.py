@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scripts.lab import Lab
 from scripts.lab.measure import reaches
+from tests.hosts.docker.test_network import MAKE, docker, inspected, run
 from tests.hosts.lives.test_soak import AGREED_S, agree
 from tests.hosts.lives.world import NETS, Joined, Life, World
 from tests.hosts.people import soon
-from tests.hosts.test_docker_network import MAKE, docker, inspected, run
 
 CHURNS, AT_ONCE = 50, 4
 

@@ -6,10 +6,10 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, reaches, start_box
+from tests.hosts.docker.test_ipv6 import reaches6, solicitations
+from tests.hosts.docker.test_names import asks, finds
+from tests.hosts.docker.test_network import docker
 from tests.hosts.people import connect, containet, devices, endpoints, in_network_of, soon, standing
-from tests.hosts.test_docker_network import docker
-from tests.hosts.test_ipv6 import reaches6, solicitations
-from tests.hosts.test_names import asks, finds
 
 VLAN = 50
 

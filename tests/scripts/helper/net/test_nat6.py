@@ -1,4 +1,4 @@
-"""Out through a host in IPv6. Between hosts, with real containers: tests/hosts/test_ipv6.py."""
+"""Out through a host in IPv6. Between hosts, with real containers: tests/hosts/docker/test_ipv6.py."""
 
 import subprocess
 import sys

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from scripts.lab import Lab
-from tests.hosts.walkthrough import walk
+from tests.hosts.lab.walkthrough import walk
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 EXPERIMENTS = TOP / "docs/experiments.md"
 WITHOUT_BRIDGE = ("Open vSwitch only", "VLANs", "Rates")
 

@@ -8,9 +8,9 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, reaches
+from tests.hosts.docker.test_network import docker, remembered
+from tests.hosts.docker.test_ports import rules
 from tests.hosts.people import endpoints, flows, meters, shaped, soon
-from tests.hosts.test_docker_network import docker, remembered
-from tests.hosts.test_ports import rules
 
 NETWORK = {
     "driver": "containet",

@@ -9,11 +9,11 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, start_box
+from tests.hosts.docker.test_names import asks
+from tests.hosts.docker.test_network import MAKE, SUBNET, docker, inspected, refused, remembered, run, up
+from tests.hosts.docker.test_ports import asked as asked4
+from tests.hosts.docker.test_ports import asking_of, follows, serve
 from tests.hosts.people import connect, containet, endpoints, flows, in_network_of, meters, soon
-from tests.hosts.test_docker_network import MAKE, SUBNET, docker, inspected, refused, remembered, run, up
-from tests.hosts.test_names import asks
-from tests.hosts.test_ports import asked as asked4
-from tests.hosts.test_ports import asking_of, follows, serve
 
 SUBNET6 = "fd00:42::/64"
 BLUE = (*MAKE, "--ipv6", "--subnet", SUBNET, "--subnet", SUBNET6, "-o", "vlan=10", "blue")

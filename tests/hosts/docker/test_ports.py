@@ -10,8 +10,8 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, reaches
+from tests.hosts.docker.test_network import blue, docker, inspected, refused, run, up
 from tests.hosts.people import containet, endpoints, in_network_of, soon
-from tests.hosts.test_docker_network import blue, docker, inspected, refused, run, up
 
 __all__ = ["blue"]
 
@@ -175,7 +175,7 @@ def test_no_port_is_lost_when_all_of_them_are_killed(blue: Lab, web: Box) -> Non
     up(blue, "web1")
     before = rules(web.host)
 
-    # in this order nobody waits for another: what comes of others test_docker_network.py shows
+    # in this order nobody waits for another: what comes of others test_network.py shows
     for role in ("helper", "dockerd", "controller"):
         (blue.controller if role == "controller" else web.host).kill(role)
         assert asked(outside, address, 8080) == "web1"

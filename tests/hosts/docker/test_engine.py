@@ -7,9 +7,9 @@ import pytest
 
 from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, reaches
+from tests.hosts.docker.test_network import blue, docker, run, up
+from tests.hosts.docker.test_ports import asked, forward_policy, serve
 from tests.hosts.people import soon
-from tests.hosts.test_docker_network import blue, docker, run, up
-from tests.hosts.test_ports import asked, forward_policy, serve
 
 __all__ = ["blue"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hosts.walkthrough import DocumentError, Step, matches, section, sections, steps
+from tests.hosts.lab.walkthrough import DocumentError, Step, matches, section, sections, steps
 
 TEXT = """# Title
 

@@ -20,8 +20,8 @@ from scripts.lab.machine import keepers
 from scripts.lab.plan import BIN, LABS
 from scripts.lab.process import Process
 from tests.hosts.conftest import free_port
-from tests.hosts.traces import belongings, inhabitants
-from tests.hosts.walkthrough import walk
+from tests.hosts.lab.traces import belongings, inhabitants
+from tests.hosts.lab.walkthrough import walk
 
 NAME = f"own{os.getpid()}"
 CONTAINET = f"{BIN}/containet"
@@ -282,4 +282,4 @@ def test_without_root_it_says_so() -> None:
 
 
 def test_the_document_says_what_happens(lab: Lab) -> None:
-    assert walk(lab, Path(__file__).parents[2] / "docs/lab.md") > 0
+    assert walk(lab, Path(__file__).parents[3] / "docs/lab.md") > 0
