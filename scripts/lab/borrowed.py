@@ -58,14 +58,17 @@ def enlarge_buffers() -> None:
 
 
 def give_back() -> None:
-    """After the last lab: the buffer as it was, and the labs' own directory gone."""
+    """After the last lab: the buffer as it was, and the labs' own directory and cgroups gone."""
     with lock("machine"):
-        if any(path.is_dir() for path in LABS.glob("*")) or not LABS.exists():
+        if any(path.is_dir() for path in LABS.glob("*")):
             return
+        for hierarchy in _hierarchies():
+            _removed(hierarchy / BRANCH, deep=False)
         if BEFORE.exists():
             BUFFER.write_text(BEFORE.read_text())
             BEFORE.unlink()
-        LABS.rmdir()
+        if LABS.exists():
+            LABS.rmdir()
 
 
 def branch(name: str) -> str:
@@ -89,7 +92,6 @@ def prune(name: str, seconds: float = 10) -> None:
             if time.monotonic() > deadline:
                 raise LabError(f"The cgroup {top} cannot be removed: something still runs in it.")
             time.sleep(0.02)
-        _removed(hierarchy / BRANCH, deep=False)  # stays while another lab has its branch there
 
 
 def _hierarchies() -> set[Path]:

@@ -24,6 +24,7 @@ def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(room, "LABS", tmp_path / "labs")
     monkeypatch.setattr(borrowed, "BEFORE", tmp_path / "labs/before")
     monkeypatch.setattr(borrowed, "BUFFER", tmp_path / "rmem_default")
+    monkeypatch.setattr(borrowed, "_hierarchies", lambda: {tmp_path / "cgroup"})
     (tmp_path / "rmem_default").write_text("212992\n")
     return tmp_path / "labs"
 
@@ -50,6 +51,24 @@ def test_the_last_lab_gives_the_buffer_back(labs: Path, tmp_path: Path) -> None:
 
     assert (tmp_path / "rmem_default").read_text() == "212992\n"
     assert not labs.exists()
+
+
+def test_the_labs_own_cgroup_stays_for_a_lab_that_has_yet_to_use_it(labs: Path, tmp_path: Path) -> None:
+    """Removed between the engine's look for it and its use, it would be missing to the first container."""
+    own = tmp_path / "cgroup" / borrowed.BRANCH
+    for name in ("one", "two"):
+        borrowed.with_subnet(Plan(name))
+    (own / "one").mkdir(parents=True)
+    shutil.rmtree(labs / "one")
+    borrowed.prune("one")
+    borrowed.give_back()
+    assert own.exists()
+
+    shutil.rmtree(labs / "two")
+    borrowed.prune("two")
+    borrowed.give_back()
+
+    assert not own.exists()
 
 
 def test_a_larger_buffer_is_left_alone(labs: Path, tmp_path: Path) -> None:
