@@ -5,7 +5,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from scripts.lab.borrowed import BRANCH, BUFFER
+from scripts.lab.borrowed import BEFORE, BRANCH, BUFFER, lock
 from scripts.lab.machine import keepers
 from scripts.lab.plan import LABS
 
@@ -36,6 +36,16 @@ def namespaces(pids: set[int]) -> set[str]:
     return found - ours
 
 
+def machine(name: str) -> set[str]:
+    """What the machine has, or gets back from the last lab: others may go, and come, between two looks."""
+    with lock("machine"):
+        used = any(path.is_dir() and path.name != name for path in LABS.glob("*"))
+        lent = BEFORE.exists()
+        had = {f"rmem_default {(BEFORE if lent else BUFFER).read_text()}"}
+        kept = {"rmem_default not given back"} if lent else set()
+        return had if used else had | kept | ({"the labs' directory"} if LABS.exists() else set())
+
+
 def belongings(name: str) -> set[str]:
     """What is on the machine that a lab could leave there; other people's labs, which may come and go, left out."""
     others = [path for path in LABS.glob("*/") if path.name != name]
@@ -46,5 +56,5 @@ def belongings(name: str) -> set[str]:
     tops = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup" in line}
     branches = {str(path) for top in tops for path in Path(top).glob(f"{BRANCH}/{name}/**")}
     directories = {str(path) for path in LABS.glob(name)}
-    machine = set() if others else {f"rmem_default {BUFFER.read_text()}", f"directory {LABS.exists()}"}
-    return seen | links - {f"link lab-{other.name}" for other in others} | mounts | branches | directories | machine
+    links -= {f"link lab-{other.name}" for other in others}
+    return seen | links | mounts | branches | directories | machine(name)
