@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from signal import Signals
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import pytest
 
 from scripts.lab import Lab, LabError, Machine, down, up
 from scripts.lab.command import poll
+from scripts.lab.lab import together
 
 
 class Kind(NamedTuple):
@@ -130,17 +132,21 @@ def tidy(lab: Lab) -> None:
         for process in machine.processes().values():
             process.signal(Signals.SIGCONT)
     lab.serve()
-    for host in lab.hosts:
-        records = host.exec("ovs-vsctl", "br-get-external-id", "br-int").stdout.splitlines()
-        kept = [record.partition("=")[0].split("/") for record in records]
-        for _, bridge in [key for key in kept if key[0] == "join"]:
-            host.exec("containet", "leave-bridge", bridge)
-        for _, container, interface in [key for key in kept if key[0] == "endpoint"]:
-            host.exec("containet", "disconnect", container, "--interface", interface)
-        if containers := host.exec("docker", "ps", "--all", "--quiet").stdout.split():
-            host.exec("docker", "rm", "--force", *containers)
-        host.exec("docker", "network", "prune", "--force")
-        for name in host.exec("ip", "netns").stdout.splitlines():
-            host.exec("ip", "netns", "delete", name.split()[0])
+    together(partial(empty, host) for host in lab.hosts)
     lab.ask("/v1/policy", "PUT", {})
     assert poll(lambda: lab.ask("/v1/endpoints")[1] == [], TIDY_S), f"endpoints stay: {lab.ask('/v1/endpoints')[1]}"
+
+
+def empty(host: Machine) -> None:
+    """No join, no endpoint, no container, no network and no namespace is left there."""
+    records = host.exec("ovs-vsctl", "br-get-external-id", "br-int").stdout.splitlines()
+    kept = [record.partition("=")[0].split("/") for record in records]
+    for _, bridge in [key for key in kept if key[0] == "join"]:
+        host.exec("containet", "leave-bridge", bridge)
+    for _, container, interface in [key for key in kept if key[0] == "endpoint"]:
+        host.exec("containet", "disconnect", container, "--interface", interface)
+    if containers := host.exec("docker", "ps", "--all", "--quiet").stdout.split():
+        host.exec("docker", "rm", "--force", *containers)
+    host.exec("docker", "network", "prune", "--force")
+    for name in host.exec("ip", "netns").stdout.splitlines():
+        host.exec("ip", "netns", "delete", name.split()[0])
