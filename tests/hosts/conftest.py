@@ -37,6 +37,7 @@ class Kind(NamedTuple):
 
 LABS = pytest.StashKey[dict[Kind, Lab]]()
 FAILED = pytest.StashKey[bool]()
+OWN = f"own{os.getpid()}"
 TIDY_S = 20.0
 LOG_LINES = 60
 
@@ -93,6 +94,19 @@ def lab(request: pytest.FixtureRequest, labs: dict[Kind, Lab], sizes: dict[Kind,
         down(labs.pop(kind).plan.name)
     else:
         tidy(labs[kind])
+
+
+@pytest.fixture
+def own() -> Iterator[str]:
+    """The name of a lab that the test itself makes."""
+    yield OWN
+    down(OWN)
+
+
+def small(name: str, hosts: int = 1) -> Lab:
+    """A lab that is up; whoever asks for it takes it down."""
+    up(name, hosts, port=free_port(), ofp_port=free_port())
+    return Lab.open(name)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,14 +1,12 @@
-"""The lab itself: it stands up, is a set of hosts for whoever looks from inside, and leaves nothing."""
+"""The lab itself: it stands up, and is a set of hosts for whoever looks from inside."""
 
 import json
 import os
 import pty
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from signal import Signals
 
@@ -17,62 +15,11 @@ import pytest
 from scripts.lab import Lab, LabError, Machine, down, status, up
 from scripts.lab.command import poll
 from scripts.lab.machine import keepers
-from scripts.lab.plan import BIN, LABS
-from scripts.lab.process import Process
-from tests.hosts.conftest import free_port
-from tests.hosts.lab.traces import belongings, inhabitants
+from scripts.lab.plan import BIN
+from tests.hosts.conftest import small
 from tests.hosts.lab.walkthrough import walk
 
-NAME = f"own{os.getpid()}"
 CONTAINET = f"{BIN}/containet"
-
-
-@pytest.fixture
-def own() -> Iterator[str]:
-    """The name of a lab that the test itself makes."""
-    yield NAME
-    down(NAME)
-
-
-def small(name: str, hosts: int = 1) -> Lab:
-    up(name, hosts, port=free_port(), ofp_port=free_port())
-    return Lab.open(name)
-
-
-def nothing_left(before: set[str]) -> None:
-    """The kernel takes a namespace apart a moment after its last process has gone."""
-    assert poll(lambda: belongings(NAME) <= before, 20), belongings(NAME) - before
-
-
-def test_down_leaves_nothing() -> None:
-    before = belongings(NAME)
-    lab = small(NAME, hosts=2)
-    for host in lab.hosts:
-        host.exec("docker", "run", "--detach", "--net=none", "lab", "sleep", "1000")
-        host.exec("ip", "netns", "add", "left-behind")
-    lab["h1"].exec("docker", "run", "--detach", "--net=none", "--name", "web1", "lab", "sleep", "1000")
-    lab["h1"].exec("docker", "pause", "web1")
-    ran = [Process.of(pid) for pid in inhabitants(lab.plan.directory)]
-    assert len(ran) >= 20  # 5 keepers, 5 roles on each host, the controller, 2 containers and their shims
-    assert belongings(NAME) - before
-
-    down(NAME)
-
-    nothing_left(before)
-    assert not [process for process in ran if process and process.alive]
-
-
-@pytest.mark.parametrize("stage", ["underlay/keeper.pid", "h1/keeper.pid", "h1/dockerd.pid", "h1/run/docker.sock"])
-def test_down_takes_away_what_a_killed_up_left(stage: str, own: str) -> None:
-    before = belongings(NAME)
-    ports = f"--port={free_port()}", f"--ofp-port={free_port()}"
-    with subprocess.Popen((CONTAINET, "lab", "up", "--name", own, *ports), stderr=subprocess.DEVNULL) as begun:
-        assert poll((LABS / own / stage).exists, 20)
-        begun.kill()
-
-    down(own)
-
-    nothing_left(before)
 
 
 def test_up_takes_away_what_a_crash_left(own: str) -> None:
@@ -86,18 +33,6 @@ def test_up_takes_away_what_a_crash_left(own: str) -> None:
     up(own, 1, port=lab.plan.port, ofp_port=lab.plan.ofp_port)
 
     assert status(own)["up"]
-
-
-def test_a_failed_up_undoes_itself_and_says_why(own: str) -> None:
-    before = belongings(NAME)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-
-        with pytest.raises(LabError, match="is in use on this machine: choose another with --port"):
-            up(own, 1, port=other.getsockname()[1], ofp_port=free_port())
-
-    nothing_left(before)
 
 
 def test_down_of_nothing_is_no_error() -> None:
