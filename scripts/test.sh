@@ -8,20 +8,25 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 usage() {
     cat <<END
-Usage: scripts/test.sh [lint] [unit] [system] [hosts] [soak]
+Usage: scripts/test.sh [lint] [unit] [system] [hosts | hosts/ROOM] [soak]
 
 Runs what is named, or all of it but the soak. Root is needed: tests make network namespaces, switches and containers.
 
   lint     style, types, import borders and shell scripts
   unit     everything that needs no host, properties and golden listings among it
   system   a real Open vSwitch without packets
-  hosts    several hosts with real Docker on this machine
+  hosts    several hosts with real Docker on this machine, or one room of them, a folder in tests/hosts:
+           hosts/promises measures rates and losses, and has the machine for itself when all else is done
   soak     500 random steps through the lives of containers; among the hosts' tests are 100.
            SOAK_SEED and SOAK_STEPS say others: a walk that failed says which seed was its
 END
 }
 
 say() { echo "test.sh: $*"; }
+refuse() {
+    say "$*" >&2
+    exit 2
+}
 
 # So many passed and failed of this.
 note() { echo "$*" >>"$reports/counts"; }
@@ -40,7 +45,7 @@ tests() {
     shift
     say "$what tests"
     pytest -q -p no:cacheprovider --junit-xml="$reports/$what.xml" "$@" || status=$?
-    counted=$(python -m scripts.count "$reports/$what.xml" "$status")
+    counted=$(python -m scripts.count "$reports/$what.xml" "$status") || counted="0 1"
     # shellcheck disable=SC2086 # two words
     note $counted "$what tests"
 }
@@ -56,19 +61,28 @@ lint() {
 unit() { tests unit tests --ignore=tests/system --ignore=tests/hosts --ignore=tests/scripts/helper; }
 helper() { tests helper tests/scripts/helper; }
 system() { tests system tests/system; }
-hosts() { tests hosts tests/hosts; }
+hosts() { tests hosts tests/hosts/test_*.py; } # those in no room
 soak() {
     SOAK_SEED=${SOAK_SEED:-$RANDOM} SOAK_STEPS=${SOAK_STEPS:-500} tests soak tests/hosts/lives/test_soak.py
 }
 
-# Parts that take nothing from each other, one for each processor at a time; each is heard when it has ended.
+# A part by its name: a function above, or a room of the hosts' tests.
+run() {
+    case $1 in
+        hosts/*) tests "$1" "tests/$1" ;;
+        *) "$1" ;;
+    esac
+}
+
+# Parts that take nothing from each other, one more than there are processors, for they wait much. Each is heard when it
+# has ended.
 beside() {
     local part
     set -m # a group of its own for each, so that all of it ends with this script
     for part; do
-        while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+        while (($(jobs -pr | wc -l) > $(nproc))); do wait -n || true; done
         {
-            "$part" >"$reports/$part.said" 2>&1 || true
+            run "$part" >"$reports/$part.said" 2>&1 || note 0 1 "$part"
             flock "$reports" cat "$reports/$part.said"
         } &
     done
@@ -86,38 +100,51 @@ clean() {
 for part; do
     case $part in
         lint | unit | system | hosts | soak) ;;
+        hosts/[a-z]*) [[ -d tests/$part ]] || refuse "there is no room tests/$part" ;;
         --help | -h)
             usage
             exit
             ;;
         *)
-            say "“$part” is not understood; --help says what is" >&2
-            exit 2
+            refuse "“$part” is not understood; --help says what is"
             ;;
     esac
 done
-((EUID == 0)) || {
-    say "this takes root: use sudo" >&2
-    exit 2
-}
-(($#)) || set -- lint unit system hosts
+((EUID == 0)) || refuse "this takes root: use sudo"
+(($#)) || set -- hosts unit system lint # what is long begins first
 
 exec </dev/null
 prepare --test-packages
 reports=$(mktemp -d)
+mkdir "$reports/hosts"
 touch "$reports/counts"
 trap clean EXIT
 side=() alone=()
+add() {
+    case $1 in
+        hosts/promises) alone+=("$1") ;;
+        *) side+=("$1") ;;
+    esac
+}
 for part; do
     case $part in
-        hosts) alone+=(hosts) ;; # it measures what is lost, and shares the machine with nobody
-        unit) side+=(helper unit) ;;
-        *) side+=("$part") ;;
+        hosts)
+            for room in tests/hosts/[a-z]*/; do # each with labs of its own
+                room=${room#tests/}
+                add "${room%/}"
+            done
+            add hosts
+            ;;
+        unit)
+            add helper
+            add unit
+            ;;
+        *) add "$part" ;;
     esac
 done
 beside "${side[@]}"
 for part in "${alone[@]}"; do
-    "$part"
+    run "$part"
 done
 wrong=$(awk '$2 { $1 = $2 = ""; printf "%s;", $0 }' "$reports/counts")
 [[ -z $wrong ]] || say "failed:${wrong%;}"
