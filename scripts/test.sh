@@ -100,7 +100,7 @@ clean() {
 for part; do
     case $part in
         lint | unit | system | hosts | soak) ;;
-        hosts/[a-z]*) [[ -d tests/$part ]] || refuse "there is no room tests/$part" ;;
+        hosts/[a-z]*) [[ -d tests/$part && $part != */*/* ]] || refuse "there is no room tests/$part" ;;
         --help | -h)
             usage
             exit
@@ -129,11 +129,11 @@ add() {
 for part; do
     case $part in
         hosts)
+            add hosts
             for room in tests/hosts/[a-z]*/; do # each with labs of its own
                 room=${room#tests/}
                 add "${room%/}"
             done
-            add hosts
             ;;
         unit)
             add helper
