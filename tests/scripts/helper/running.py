@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -137,4 +138,6 @@ def helper(path: Path, ovs: Ovs, twin: Twin, **settings: str) -> Iterator[Runnin
     finally:
         if made.process and made.process.poll() is None:
             made.kill()
+        if os.path.ismount(resolver := path / "resolver"):  # a namespace, which outlives the helper
+            run("umount", str(resolver))
         sys.stderr.write(made.log)  # pytest shows it where a test failed
