@@ -361,6 +361,7 @@ def test_what_an_engine_without_its_memory_has_no_more_goes(blue: Lab) -> None:
             (*MAKE, "--subnet", SUBNET, "--ip-range", "172.15.42.64/26", "-o", "vlan=11", "red"),
             "keep them apart with --ipam-opt vlan=N",
         ),
+        (
             (*MAKE, "--subnet", "224.0.0.0/24", "-o", "vlan=11", "red"),
             "no container can have an address of 224.0.0.0/24",
         ),
