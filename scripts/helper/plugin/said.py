@@ -21,7 +21,7 @@ def _nothing(said: object) -> object:
     return None if said == "" else said
 
 
-def _range(said: object) -> object:
+def _subnet(said: object) -> object:
     """The engine hands it on as it was typed, and Docker's own driver takes any address of it."""
     return ip_network(said, strict=False) if isinstance(said, str) and said else None
 
@@ -34,8 +34,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,64}$")]
 Address = Annotated[wire.Address | None, BeforeValidator(_nothing)]
 Interface = Annotated[IPv4Interface | None, BeforeValidator(_nothing)]
 Interface6 = Annotated[IPv6Interface | None, BeforeValidator(_nothing)]
-Subnet = Annotated[wire.Subnet | None, BeforeValidator(_nothing)]
-Range = Annotated[wire.Subnet | None, BeforeValidator(_range)]
+Subnet = Annotated[wire.Subnet | None, BeforeValidator(_subnet)]
 Options = Annotated[dict[str, Any], BeforeValidator(_map)]
 
 
@@ -135,7 +134,7 @@ class RequestPool(Said):
     """Addresses for a network."""
 
     pool: Annotated[Subnet, Field(alias="Pool")] = None
-    ip_range: Annotated[Range, Field(alias="SubPool")] = None
+    ip_range: Annotated[Subnet, Field(alias="SubPool")] = None
     options: Annotated[Options, Field(alias="Options")] = {}
     v6: Annotated[bool, Field(alias="V6")] = False
 

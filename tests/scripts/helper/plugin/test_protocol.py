@@ -103,7 +103,7 @@ def test_a_container_from_its_address_to_its_end(engine: Running, twin: Twin, ov
 
 
 def test_addresses_are_of_the_range_as_people_write_it(engine: Running) -> None:
-    asked = {"Pool": SUBNET, "SubPool": "10.9.0.70/26"}  # an address in it, as Docker's own takes it
+    asked = {"Pool": "10.9.0.7/24", "SubPool": "10.9.0.70/26"}  # an address in each, as Docker's own takes it
     assert done(engine, "IpamDriver.RequestPool", asked) == {"PoolID": SUBNET, "Pool": SUBNET, "Data": {}}
 
     assert done(engine, "IpamDriver.RequestAddress", {"PoolID": SUBNET})["Address"] == "10.9.0.124/24"
