@@ -26,7 +26,7 @@ from flows.fields import (
     ETH_DST,
     ETH_SRC,
     IN_PORT,
-    SEGMENT,
+    within,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
 from flows.model import Endpoint, Host, Intent, Mac
@@ -49,7 +49,7 @@ def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
     """One flow, if it has an address and is reached from here; one more behind a Linux bridge joined here."""
     if endpoint.address is None or not endpoint.reached_from(host.name):
         return
-    asked = (SEGMENT(segment), ETH_ARP, REQUEST, ARP_TPA(endpoint.address))
+    asked = (within(segment), ETH_ARP, REQUEST, ARP_TPA(endpoint.address))
     reply, cookie = _reply(endpoint.mac, endpoint.address), pack(Feature.ARP, endpoint.owner)
     yield flow(Table.ARP_RESPONDER, Priority.NORMAL, asked, reply, cookie)
     if endpoint.behind and endpoint.key.host == host.name:

@@ -46,11 +46,14 @@ class Cookie(NamedTuple):
     owner: int
 
 
+_HEADS = {feature: MAGIC << 56 | feature << OWNER_BITS for feature in Feature}
+
+
 def pack(feature: Feature, owner: int) -> int:
     """The 64-bit cookie of a feature's flow for an owner; ValueError if the owner id does not fit."""
     if not 0 <= owner <= OWNER_MASK:
         raise ValueError(f"owner id {owner} does not fit into {OWNER_BITS} bits")
-    return MAGIC << 56 | feature << OWNER_BITS | owner
+    return _HEADS[feature] | owner
 
 
 def unpack(cookie: int) -> Cookie | None:

@@ -13,7 +13,7 @@ receiver's shaper, on the host's end of its interface, holds it to the rate all 
 from collections.abc import Iterator
 
 from flows.cookie import Feature, pack
-from flows.fields import ORIGIN, SEGMENT, TUN_ID, Origin
+from flows.fields import ORIGIN, TUN_ID, Origin, within
 from flows.flow import Action, Flow, Output, Set, flow
 from flows.model import Host, Intent, Role
 from flows.table import Priority, Table
@@ -34,7 +34,7 @@ def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
         yield flow(
             Table.FLOOD,
             Priority.NORMAL,
-            (SEGMENT(segment), ORIGIN(origin)),
+            (within(segment), ORIGIN(origin)),
             actions,
             pack(Feature.FLOOD, owner),
         )

@@ -13,17 +13,19 @@ its address, whoever's MAC is on the packet: a container whose way to other subn
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import SupportsInt
 
 from flows.cookie import PIPELINE, Feature, pack
-from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, ORIGIN, OUT, SEGMENT, TUN_ID, Origin
-from flows.flow import Flow, Goto, Set, flow
+from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, ORIGIN, OUT, TUN_ID, Origin, within
+from flows.flow import Action, Flow, Goto, Set, flow
 from flows.model import Endpoint, Host, Intent, Role
 from flows.table import Priority, Table
 
 GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
 FROM_ENDPOINT = ORIGIN(Origin.ENDPOINT)
 ON = Goto(Table.OUTPUT)
+MOST_WAYS = 1 << 10  # remembered
 
 
 def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
@@ -52,7 +54,7 @@ def _local(endpoint: Endpoint, segment: int) -> Flow:
     return flow(
         Table.L2_LOOKUP,
         Priority.NORMAL,
-        (SEGMENT(segment), ETH_DST(endpoint.mac)),
+        (within(segment), ETH_DST(endpoint.mac)),
         (Set(OUT, endpoint.ofport), ON),
         pack(Feature.L2, endpoint.owner),
     )
@@ -62,7 +64,7 @@ def _by_address(endpoint: Endpoint, segment: int, address: SupportsInt) -> Flow:
     return flow(
         Table.L2_LOOKUP,
         Priority.EXCEPTION,
-        (SEGMENT(segment), ETH_IPV4, IPV4_DST(address), FROM_ENDPOINT),
+        (within(segment), ETH_IPV4, IPV4_DST(address), FROM_ENDPOINT),
         (Set(ETH_DST, endpoint.mac), Set(OUT, endpoint.ofport), ON),
         pack(Feature.L2, endpoint.owner),
     )
@@ -72,7 +74,13 @@ def _far(endpoint: Endpoint, segment: int, tunnel: int) -> Flow:
     return flow(
         Table.L2_LOOKUP,
         Priority.NORMAL,
-        (SEGMENT(segment), ETH_DST(endpoint.mac), FROM_ENDPOINT),
-        (Set(TUN_ID, segment), Set(OUT, tunnel), ON),
+        (within(segment), ETH_DST(endpoint.mac), FROM_ENDPOINT),
+        _into(tunnel, segment),
         pack(Feature.L2, endpoint.owner),
     )
+
+
+@lru_cache(MOST_WAYS)
+def _into(tunnel: int, segment: int) -> tuple[Action, ...]:
+    """One value for all endpoints of the segment behind the tunnel."""
+    return Set(TUN_ID, segment), Set(OUT, tunnel), ON

@@ -84,7 +84,10 @@ class Role(StrEnum):
     @property
     def everywhere(self) -> bool:
         """Whether every host has one of the network for itself, all of them under one address."""
-        return self in (Role.GATEWAY, Role.RESOLVER)
+        return self in _EVERYWHERE
+
+
+_EVERYWHERE = frozenset((Role.GATEWAY, Role.RESOLVER))
 
 
 class EndpointKey(NamedTuple):

@@ -35,9 +35,9 @@ from flows.fields import (
     ND_SLL,
     ND_TARGET,
     ND_TLL,
-    SEGMENT,
     SENDER,
     Term,
+    within,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
 from flows.model import Endpoint, Host, Intent, Role
@@ -72,7 +72,7 @@ def of_member(endpoint: Endpoint, segment: int, host: Host) -> Iterator[Flow]:
     """One flow, if it has an IPv6 address and is reached from here; one more behind a Linux bridge joined here."""
     if endpoint.address6 is None or not endpoint.reached_from(host.name):
         return
-    asked = (SEGMENT(segment), *ICMPV6, ICMPV6_TYPE(SOLICITATION), ND_TARGET(endpoint.address6))
+    asked = (within(segment), *ICMPV6, ICMPV6_TYPE(SOLICITATION), ND_TARGET(endpoint.address6))
     answer, cookie = _advertisement(endpoint, endpoint.address6), pack(Feature.ND, endpoint.owner)
     yield flow(Table.ARP_RESPONDER, Priority.NORMAL, asked, answer, cookie)
     if endpoint.behind and endpoint.key.host == host.name:
@@ -83,7 +83,7 @@ def of_segment(intent: Intent, segment: int, _host: Host) -> Iterator[Flow]:
     """Nine flows, if anybody there has an IPv6 address."""
     if all(member.address6 is None for member in intent.in_segment(segment)):
         return
-    here, cookie = (SEGMENT(segment), *ICMPV6), pack(Feature.ND, intent.networks[segment].owner)
+    here, cookie = (within(segment), *ICMPV6), pack(Feature.ND, intent.networks[segment].owner)
     asking, telling = ICMPV6_TYPE(SOLICITATION), ICMPV6_TYPE(ADVERTISEMENT)
     for kind in (ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT):
         yield flow(Table.SPOOF_GUARD, Priority.SUSPECT, (*here, ICMPV6_TYPE(kind)), (), cookie)

@@ -174,18 +174,13 @@ def _meters(local: Iterable[Endpoint]) -> dict[int, MeterEntry]:
 
 
 def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
-    if subjects.bridge:
-        for of_bridge in OF_BRIDGE:
-            yield from of_bridge(intent, here)
-    for endpoint in subjects.local:
-        for of_local in OF_LOCAL:
-            yield from of_local(endpoint)
-    for segment, member in subjects.members:
-        for of_member in OF_MEMBER:
-            yield from of_member(member, segment, here)
-    for segment in subjects.segments:
-        for of_segment in OF_SEGMENT:
-            yield from of_segment(intent, segment, here)
+    features: Iterable[Iterator[Flow]] = chain(
+        (of_bridge(intent, here) for of_bridge in OF_BRIDGE if subjects.bridge),
+        (of_local(endpoint) for endpoint in subjects.local for of_local in OF_LOCAL),
+        (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
+        (of_segment(intent, segment, here) for segment in subjects.segments for of_segment in OF_SEGMENT),
+    )
+    return chain.from_iterable(features)
 
 
 def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, MeterEntry]) -> None:
@@ -194,9 +189,9 @@ def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, M
         if other is not flow and other != flow:
             raise FlowConflictError(f"one key, two flows:\n{other}\n{flow}")
         for action in flow.actions:
-            if isinstance(action, Goto) and not flow.table < action.table < Table.MARKER:
+            if type(action) is Goto and not flow.table < action.table < Table.MARKER:
                 raise FlowConflictError(f"a packet only moves forward, and never to the marker: {flow}")
-            if isinstance(action, Meter) and action.meter not in meters:
+            if type(action) is Meter and action.meter not in meters:
                 raise FlowConflictError(f"no such meter: {flow}")
 
 
