@@ -9,11 +9,19 @@ is the same bytes with other numbers in their places.
                                                                            eth_dst
 
 Both ways give the same, byte for byte: a law in the tests.
+
+To find the shape of a flow that is to be written takes most of the time, so nothing of it is done part by part: all
+that the change holds is laid in a row, and the kinds of its parts say which places of the row hold numbers.
+
+    xid, bundle, cookie | row, ADD, L2_LOOKUP, 100 | reg0, 5, None | eth_dst, 0x02c7ac0f2a64, None | reg3, 7 | ...
+    ^^^  ^^^^^^  ^^^^^^                                    ^                  ^^^^^^^^^^^^^^               ^
 """
 
 import struct
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from app.openflow import codec, messages
@@ -24,16 +32,21 @@ from flows.flow import Action, Flow, Meter, Output, Set
 MOST_SHAPES = 1 << 12  # remembered: a pipeline has a score, and some for each number of ports to flood
 MOST_ALIKE = 16  # shapes that only masks tell apart
 
-_BARE = frozenset((Output, Meter))  # actions that are a number; a Set is a field and a number
+_NUMBER = {Term: 1, Set: 1, Output: 0, Meter: 0}  # which of their values is a number
 _BARE_BITS = 32
 _WIDE_BITS = 128  # of a number that a struct has as bytes
 _WIDE_BYTES = _WIDE_BITS // 8
 _CODES = {8: "B", 16: "H", 32: "I", 48: "Q", 64: "Q", _WIDE_BITS: f"{_WIDE_BYTES}s"}
 
 Place = tuple[int, int]  # offset of a number, and its bits
+Values = tuple[Any, ...]
 K = TypeVar("K")
 V = TypeVar("V")
 
+_DELETE = Command.DELETE
+
+# In a row, as it is shown above: what `_OF_MESSAGE` has places for, what shapes have beside their parts, the parts.
+_NUMBERS, _SHAPE, _PARTS = (0, 1, 0, 2), (3, 4, 5, 6), 7
 # In a part of a bundle, with the flow mod in it:
 _OF_MESSAGE: tuple[Place, ...] = ((4, 32), (8, 32), (20, 32), (24, 64))  # xid, bundle, xid again, cookie
 _MATCH = 64
@@ -45,32 +58,24 @@ _DESC_HEAD = 18  # bytes that all of a shape have, among them magic and feature 
 
 def bundle_add(bundle: int, flow: Flow, command: Command, xid: int) -> bytes:
     """What `messages.bundle_add` gives."""
-    table, priority, match, _, cookie = flow
-    actions: tuple[Any, ...] = flow.actions
-    if command is Command.DELETE:
+    table, priority, match, actions, cookie = flow
+    if command is _DELETE:
         actions, cookie = (), OURS
-    shape = (
-        command,
-        table,
-        priority,
-        tuple([term[0] if term[2] is None else term for term in match]),
-        tuple([act[0] if (kind := type(act)) is Set else kind if kind in _BARE else act for act in actions]),
-    )
-    writer = _writers.get(shape)
-    if writer is None:
-        writer = _remember(_writers, shape, _Writer(flow, command))
-    said: list[Any] = [term[1] for term in match if term[2] is None]
-    said += [act[1] if kind is Set else act[0] for act in actions if (kind := type(act)) is Set or kind in _BARE]
-    for index in writer.wide:
-        said[index] = said[index].to_bytes(_WIDE_BYTES, "big")
+    parts: tuple[Any, ...] = match + actions
+    kinds = tuple(map(type, parts))
+    row = _rows.get(kinds) or _remember(_rows, kinds, _Row(kinds))
+    values = (xid, bundle, cookie, row, command, table, priority, *chain(*parts))
+    shape = row.shape(values)
+    writer = _writers.get(shape) or _remember(_writers, shape, _Writer(flow, command))
+    numbers = row.numbers(values)
     try:
-        packed = writer.pack(xid, bundle, xid, cookie, *said)
+        packed = writer.pack(*(_widened(numbers, writer.wide) if writer.wide else numbers))
     except struct.error:  # a number has more bits than the struct has room for
         return messages.bundle_add(bundle, flow, command, xid)
-    numbers = int.from_bytes(packed, "big")
-    if numbers & writer.fixed:  # one of 48 bits has more
+    said = int.from_bytes(packed, "big")
+    if said & writer.fixed:  # one of 48 bits has more
         return messages.bundle_add(bundle, flow, command, xid)
-    return (numbers | writer.template).to_bytes(writer.size, "big")
+    return (said | writer.template).to_bytes(writer.size, "big")
 
 
 def flow_from(entry: bytes) -> Flow | None:
@@ -86,6 +91,16 @@ def flow_from(entry: bytes) -> Flow | None:
     return flow
 
 
+class _Row:
+    """A row with parts of these kinds: picks its numbers, and the others, which make its shape."""
+
+    def __init__(self, kinds: tuple[Any, ...]) -> None:
+        inside = [at == _NUMBER.get(kind) for kind in kinds for at in range(len(kind._fields))]
+        parts = list(enumerate(inside, _PARTS))
+        self.numbers: Callable[[Values], Values] = itemgetter(*_NUMBERS, *(at for at, number in parts if number))
+        self.shape: Callable[[Values], Values] = itemgetter(*_SHAPE, *(at for at, number in parts if not number))
+
+
 class _Writer:
     """A shape as it is written: one of it with 0 for each number, and how the numbers are packed."""
 
@@ -94,9 +109,8 @@ class _Writer:
         self.size = len(message)
         terms, instructions = codec.match_at(message, _MATCH)
         parts = [*terms, *codec.actions_at(message, instructions)]
-        found = [(at, number.bits) for part, at in parts if (number := _number(part))]
-        self.wide = _wide(found)
-        places = [*_OF_MESSAGE, *found]
+        places = [*_OF_MESSAGE, *((at, _bits(part)) for part, at in parts if type(part) in _NUMBER)]
+        self.wide = _wide(places)
         self.pack = _struct(self.size, places).pack
         self.fixed = (1 << 8 * self.size) - 1 & ~_mask(self.size, places)
         self.template = int.from_bytes(message, "big") & self.fixed
@@ -145,12 +159,17 @@ class _Number(NamedTuple):
 def _number(part: Term | Action) -> _Number | None:
     match part:
         case Term(field, _, None):
-            return _Number(field.bits, partial(Term, field))
+            return _Number(_bits(part), partial(Term, field))
         case Set(field, _):
-            return _Number(field.bits, partial(Set, field))
+            return _Number(_bits(part), partial(Set, field))
         case Output() | Meter():
-            return _Number(_BARE_BITS, type(part))
+            return _Number(_bits(part), type(part))
     return None
+
+
+def _bits(part: Term | Action) -> int:
+    """Of the number in it."""
+    return part.field.bits if isinstance(part, Term | Set) else _BARE_BITS
 
 
 def _struct(size: int, places: Iterable[Place]) -> struct.Struct:
@@ -169,12 +188,21 @@ def _wide(numbers: Iterable[Place]) -> tuple[int, ...]:
     return tuple(index for index, (_, bits) in enumerate(numbers) if bits == _WIDE_BITS)
 
 
+def _widened(numbers: Iterable[int], wide: Iterable[int]) -> Values:
+    """Those as bytes that a struct has so."""
+    said: list[Any] = [*numbers]
+    for index in wide:
+        said[index] = said[index].to_bytes(_WIDE_BYTES, "big")
+    return tuple(said)
+
+
 def _mask(size: int, places: Iterable[Place]) -> int:
     """The bits of these places."""
     return sum((1 << bits) - 1 << 8 * (size - start) - bits for start, bits in places)
 
 
-_writers: dict[tuple[object, ...], _Writer] = {}
+_rows: dict[tuple[type, ...], _Row] = {}
+_writers: dict[Values, _Writer] = {}
 _readers: dict[bytes, tuple[_Reader, ...]] = {}
 
 

@@ -70,7 +70,7 @@ def write(line: Line, change: Plan, most: int) -> None:
     change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
-    if too_long := [(flow, TOO_LONG) for flow in change.add if _is_too_long(flow)]:
+    if too_long := [(flow, TOO_LONG) for flow in change.add if len(flow.actions) >= MANY and _is_too_long(flow)]:
         raise RefusedFlowsError([*too_long])
     new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
     refused = _meters(line, new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
@@ -88,8 +88,6 @@ def write(line: Line, change: Plan, most: int) -> None:
 
 def _is_too_long(flow: Flow) -> bool:
     """Whether no message can hold it: its length is a number of 16 bits (OpenFlow 1.5, 7.1)."""
-    if len(flow.actions) < MANY:
-        return False
     try:
         shapes.bundle_add(0, flow, Command.ADD, 0)
     except struct.error:
@@ -174,8 +172,8 @@ class _Underway:
         number, xids = self._talk.first, self._talk.xids
         yield messages.bundle_control(number, _COMMANDS[step], next(xids))
         if step is Send.FILL:
-            for flow, command in self._changes:
-                yield shapes.bundle_add(number, flow, command, next(xids))
+            for (flow, command), xid in zip(self._changes, xids, strict=False):
+                yield shapes.bundle_add(number, flow, command, xid)
 
 
 def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
