@@ -20,11 +20,13 @@ The digest is a sum, so that a change costs what it touches:
 | a member of that segment       | the endpoint, whole                                                |
 
 That is all that flows are compiled from (flows.pipeline), so intents with different flows have different digests. Each
-term is keyed with the edition, a digest of the sources of this package: what another version compiled is compared.
+term begins with the edition, a digest of the sources of this package: what another version compiled is compared.
 """
 
+import marshal
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from flows.cookie import OWNER_BITS, Feature, pack, unpack
@@ -40,6 +42,7 @@ _DIGEST_BYTES = 8
 _DIGEST_MASK = (1 << 8 * _DIGEST_BYTES) - 1
 _EDITION_BYTES = 32
 _MARK_BYTES = OWNER_BITS // 8
+_PLAIN = 2  # the last format of marshal that says of equal values the same, whoever else knows them
 
 
 def edition(package: Path) -> bytes:
@@ -66,7 +69,7 @@ def mark_of(found: Flow) -> int | None:
 
 def mark(digest: int, flows: int) -> int:
     """What a bridge says that has what is wanted, by this digest, in so many flows, the marker among them. Not NONE."""
-    return _number(_MARK_BYTES, f"{digest} {flows}") or 1
+    return _number(_MARK_BYTES, (digest, flows)) or 1
 
 
 def digesting(intent: Intent, host: str) -> Work[int]:
@@ -133,13 +136,13 @@ def _of_host(intent: Intent, name: str) -> int:
     return _term("host", host.owner, host.name, host.dpid, int(host.vtep), sorted(tunnels))
 
 
-def _term(*parts: object) -> int:
-    """Of plain values only, which any process writes alike."""
-    return _number(_DIGEST_BYTES, repr(parts))
+def _term(*parts: Any) -> int:
+    """Of plain values only, which any process writes alike; ValueError if there is another."""
+    return _number(_DIGEST_BYTES, parts)
 
 
-def _number(size: int, said: str) -> int:
-    return int.from_bytes(blake2b(said.encode(), digest_size=size, key=EDITION).digest())
+def _number(size: int, parts: tuple[Any, ...]) -> int:
+    return int.from_bytes(blake2b(EDITION + marshal.dumps(parts, _PLAIN), digest_size=size).digest())
 
 
 # The terms of segments, which all bridges share; of intents that somebody still has.

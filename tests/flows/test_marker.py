@@ -120,6 +120,16 @@ def test_another_version_of_any_source_is_another_edition(tmp_path: Path) -> Non
     assert edition(copy) != edition(SOURCES)
 
 
+def test_a_digest_is_of_values_whoever_else_holds_them() -> None:
+    name = sys.intern("one-name")
+    shared, apart = (
+        intent(replace(endpoint("h1", 1, 10), name=each, aliases=(each, alias)))
+        for each, alias in ((name, name), ("".join(["one", "-name"]), "".join(["one-", "name"])))
+    )
+
+    assert digest(shared) == digest(apart)
+
+
 def test_the_number_of_flows_counts() -> None:
     assert mark(7, 100) != mark(7, 101)
     assert mark(7, 100) != mark(8, 100)
