@@ -99,9 +99,9 @@ def measured(switch: Switch, flows: int) -> dict[str, float]:
 
     desired = in_turns(compiling(wanted, BRIDGE_HOST))
     compiled = lap()
-    change = in_turns(planning(Contents(), desired))
+    change = replace(in_turns(planning(Contents(), desired)), mark=said(wanted, desired))
     planned = lap()
-    switch.apply(replace(change, mark=said(wanted, desired)))
+    switch.apply(change)
     applied = lap()
     installed = switch.read()
     read = lap()
