@@ -46,7 +46,7 @@ class Cookie(NamedTuple):
     owner: int
 
 
-_HEADS = {feature: MAGIC << 56 | feature << OWNER_BITS for feature in Feature}
+_HEADS = {feature: MAGIC << 56 | feature << OWNER_BITS for feature in Feature}  # the cookie, but for the owner id
 
 
 def pack(feature: Feature, owner: int) -> int:
