@@ -27,7 +27,8 @@ from app.wire import (
     Welcome,
 )
 from flows.flow import Flow
-from flows.model import EndpointKey, Intent
+from flows.intent import Intent
+from flows.model import EndpointKey
 
 
 class RefusedError(Exception):

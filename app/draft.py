@@ -7,7 +7,8 @@ from app.placement import Placement
 from app.policy import NetworkRule
 from app.rules import Rules
 from app.wire import EndpointReport, HostUp
-from flows.model import Endpoint, EndpointKey, Host, Intent, Link, Mac, Network, Role, Tunnel
+from flows.intent import Intent
+from flows.model import Endpoint, EndpointKey, Host, Link, Mac, Network, Role, Tunnel
 from flows.topology import full_mesh
 
 

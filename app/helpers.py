@@ -10,7 +10,7 @@ from app.desk import RefusedError
 from app.wanted import SETTLE, Body, Book, changes, concerned, lowered, shaper, shaper_key, wants
 from app.wire import Done, SettleWant, Want
 from flows.delta import delta
-from flows.model import Intent
+from flows.intent import Intent
 
 BEAT_S = 2.0
 SETTLE_S = 1.5  # Open vSwitch looks through its cache at least every half second (max-revalidator), twice is enough

@@ -47,7 +47,8 @@ from app.wire import (
     Want,
     Welcome,
 )
-from flows.model import EndpointKey, Intent
+from flows.intent import Intent
+from flows.model import EndpointKey
 from flows.transition import Place, touched
 
 LOG = logging.getLogger(__name__)

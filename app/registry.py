@@ -19,7 +19,8 @@ from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
 from app.wire import Address, Admission, Ask, EndpointReport, HostUp, NetworkReport, Pool, Subnet
-from flows.model import EndpointKey, Intent, Mac, Network, Tunnel
+from flows.intent import Intent
+from flows.model import EndpointKey, Mac, Network, Tunnel
 from flows.transition import Place, resumed
 
 NO_OFPORT = 0xFFFFFEFF  # stands for the port of an endpoint that has none yet: no switch gives it out

@@ -16,7 +16,8 @@ from app.openflow.switch import SwitchGoneError
 from app.station import Bridge, Nobody, Shapers, Station, Witness
 from flows.delta import delta
 from flows.flow import Flow
-from flows.model import EndpointKey, Intent
+from flows.intent import Intent
+from flows.model import EndpointKey
 from flows.transition import Place, arrived, inherited, next_step, same, stale, touched
 
 LOG = logging.getLogger(__name__)

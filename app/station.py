@@ -12,10 +12,10 @@ from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.openflow.turns import in_turns
 from flows.diff import Plan
 from flows.flow import Contents, Flow, Key, MeterEntry
+from flows.intent import Intent
 from flows.known import Known, catching_up, going_on
 from flows.marker import digesting, mark
 from flows.mend import put_back
-from flows.model import Intent
 from flows.pipeline import FlowConflictError, compile_meters
 from flows.transition import same
 

@@ -23,7 +23,8 @@ from app.wire import (
     Want,
 )
 from flows.delta import delta
-from flows.model import Endpoint, EndpointKey, Intent, Mac, Network, Role
+from flows.intent import Intent
+from flows.model import Endpoint, EndpointKey, Mac, Network, Role
 from flows.topology import peers
 from flows.transition import touched
 

@@ -29,7 +29,8 @@ from flows.fields import (
     within,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
-from flows.model import Endpoint, Host, Intent, Mac
+from flows.intent import Intent
+from flows.model import Endpoint, Host, Mac
 from flows.table import Priority, Table
 
 REQUEST = ARP_OP(ARP_REQUEST)

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from flows.cookie import Feature, pack
 from flows.fields import ETH_SRC, IN_PORT, ORIGIN, SEGMENT, SENDER, TUN_ID, Origin
 from flows.flow import Flow, Goto, Move, Set, flow
-from flows.model import Endpoint, Host, Intent
+from flows.intent import Intent
+from flows.model import Endpoint, Host
 from flows.table import Priority, Table
 
 FROM_ENDPOINT = (Set(ORIGIN, Origin.ENDPOINT), Goto(Table.SPOOF_GUARD))

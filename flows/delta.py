@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from flows.model import EndpointKey, Intent
+from flows.intent import Intent
+from flows.model import EndpointKey
 
 K = TypeVar("K")
 

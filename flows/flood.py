@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from flows.cookie import Feature, pack
 from flows.fields import ORIGIN, TUN_ID, Origin, within
 from flows.flow import Action, Flow, Output, Set, flow
-from flows.model import Host, Intent, Role
+from flows.intent import Intent
+from flows.model import Host, Role
 from flows.table import Priority, Table
 
 

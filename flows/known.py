@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from flows.diff import Plan, joined, planning, spare, without
 from flows.flow import Contents
+from flows.intent import Intent
 from flows.marker import NONE, digesting, digesting_change, mark
-from flows.model import Intent
 from flows.pipeline import compiling, compiling_change
 from flows.work import Work
 

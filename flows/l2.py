@@ -19,7 +19,8 @@ from typing import SupportsInt
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, ORIGIN, OUT, TUN_ID, Origin, within
 from flows.flow import Action, Flow, Goto, Set, flow
-from flows.model import Endpoint, Host, Intent, Role
+from flows.intent import Intent
+from flows.model import Endpoint, Host, Role
 from flows.table import Priority, Table
 
 GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte

@@ -32,7 +32,8 @@ from weakref import WeakKeyDictionary
 from flows.cookie import OWNER_BITS, Feature, pack, unpack
 from flows.delta import delta
 from flows.flow import Flow, flow
-from flows.model import Endpoint, Intent, Network
+from flows.intent import Intent
+from flows.model import Endpoint, Network
 from flows.table import Priority, Table
 from flows.work import PORTION, Work
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from flows.cookie import OWNER_MASK
 from flows.flow import Flow
-from flows.model import Intent
+from flows.intent import Intent
 from flows.pipeline import compile_change
 
 

@@ -40,7 +40,8 @@ from flows.fields import (
     within,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Move, Output, Set, flow
-from flows.model import Endpoint, Host, Intent, Role
+from flows.intent import Intent
+from flows.model import Endpoint, Host, Role
 from flows.table import Priority, Table
 
 ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 134, 135, 136, 137  # RFC 4861, 4.2 to 4.5

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import OUT
 from flows.flow import Flow, Meter, OutputBy, flow
-from flows.model import Endpoint, Host, Intent
+from flows.intent import Intent
+from flows.model import Endpoint, Host
 from flows.table import Priority, Table
 
 

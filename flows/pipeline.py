@@ -20,7 +20,8 @@ from itertools import chain, islice
 from flows import arp, classify, flood, l2, nd, output, rate_limit, spoof_guard
 from flows.delta import Delta, delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
-from flows.model import Endpoint, EndpointKey, Host, Intent
+from flows.intent import Intent
+from flows.model import Endpoint, EndpointKey, Host
 from flows.table import Table
 from flows.work import PORTION, Work, done
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import SENDER
 from flows.flow import Flow, Goto, Meter, MeterEntry, flow
-from flows.model import Endpoint, Host, Intent
+from flows.intent import Intent
+from flows.model import Endpoint, Host
 from flows.table import Priority, Table
 
 BURST_SECONDS_INVERSE = 10  # a bucket of 100 ms

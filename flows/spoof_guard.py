@@ -19,7 +19,8 @@ from ipaddress import IPv6Address
 from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import ARP_SHA, ARP_SPA, ETH_ARP, ETH_IPV4, ETH_IPV6, IPV4_SRC, IPV6_SRC, SENDER, Term
 from flows.flow import Flow, Goto, flow
-from flows.model import Endpoint, Host, Intent, Role
+from flows.intent import Intent
+from flows.model import Endpoint, Host, Role
 from flows.table import Priority, Table
 
 LINK_LOCAL = IPV6_SRC(IPv6Address("fe80::"), IPv6Address("ffff:ffff:ffff:ffff::"))

@@ -30,7 +30,8 @@ from typing import NamedTuple
 
 from flows.cookie import PIPELINE
 from flows.delta import delta
-from flows.model import DETOURS, Endpoint, EndpointKey, Intent, Network
+from flows.intent import Intent
+from flows.model import DETOURS, Endpoint, EndpointKey, Network
 
 
 class Place(NamedTuple):

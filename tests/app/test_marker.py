@@ -11,7 +11,7 @@ from app.openflow.switch import SwitchGoneError
 from app.rollout import Rollout
 from app.station import AT_ONCE
 from flows.flow import Contents, MeterEntry
-from flows.model import Intent
+from flows.intent import Intent
 from tests.app.test_drift import Told
 from tests.app.test_rollout import AFTER, BEFORE, Quiet, Twin, bench, holds
 from tests.flows.intents import endpoint, intent

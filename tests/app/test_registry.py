@@ -12,7 +12,8 @@ from app.policy import Policy
 from app.registry import Registry
 from app.store.sqlite import SqliteStore
 from app.wire import Ask, EndpointReport, HostUp
-from flows.model import EndpointKey, Intent, Mac, Role, Tunnel
+from flows.intent import Intent
+from flows.model import EndpointKey, Mac, Role, Tunnel
 from flows.transition import Place, same
 
 POLICY = Policy.model_validate(

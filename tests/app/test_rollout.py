@@ -13,8 +13,9 @@ from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.rollout import Rollout
 from flows.diff import Plan, apply
 from flows.flow import Contents, MeterEntry
+from flows.intent import Intent
 from flows.marker import digesting, mark
-from flows.model import EndpointKey, Intent
+from flows.model import EndpointKey
 from flows.pipeline import compile_bridge
 from flows.transition import Place, resumed, touched
 from flows.work import done

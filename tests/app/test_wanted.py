@@ -11,7 +11,8 @@ from app.desk import RefusedError
 from app.helpers import Line, Lines
 from app.wanted import Book, changes, concerned, lowered, shaper_key, wants
 from app.wire import Done, GatewayWant, MtuWant, NamesWant, ShaperWant, TunnelsWant
-from flows.model import EndpointKey, Intent, Network, Role
+from flows.intent import Intent
+from flows.model import EndpointKey, Network, Role
 from tests.flows.intents import dual, endpoint, intent, intents
 
 WEB = endpoint("h1", 1, 10, up_kbps=1000)

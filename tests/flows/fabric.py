@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from flows.fields import ETH_DST, ETH_SRC, ETH_TYPE, IN_PORT, IPV4_SRC, IPV6_SRC, SEGMENT, TUN_ID, Field
 from flows.flow import Contents, Flow, Goto, Move, Output, OutputBy, Set
-from flows.model import Endpoint, Intent
+from flows.intent import Intent
+from flows.model import Endpoint
 from flows.table import Table
 
 BROADCAST = (1 << 48) - 1

@@ -7,8 +7,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from hypothesis import strategies as st
 
 from flows.flow import Contents
+from flows.intent import Intent
 from flows.marker import digesting, mark
-from flows.model import Endpoint, EndpointKey, Host, Intent, Mac, Network, Role, Tunnel
+from flows.model import Endpoint, EndpointKey, Host, Mac, Network, Role, Tunnel
 from flows.pipeline import compile_bridge
 from flows.topology import full_mesh
 from flows.work import done

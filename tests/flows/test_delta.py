@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flows.delta import delta
 from flows.diff import Plan, plan
-from flows.model import Intent
+from flows.intent import Intent
 from flows.pipeline import compile_bridge, compile_change
 from flows.transition import next_step, touched
 from tests.flows.intents import NAMES, endpoint, hosts, intent, keeping

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 
 from flows.diff import Plan, apply, plan, spare, without
-from flows.model import Intent
+from flows.intent import Intent
 from flows.pipeline import compile_bridge
 from tests.flows.intents import intents
 

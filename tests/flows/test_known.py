@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from flows.diff import apply, without
 from flows.flow import Contents
+from flows.intent import Intent
 from flows.known import Known, catching_up, going_on
 from flows.marker import digesting, mark
-from flows.model import Intent
 from flows.pipeline import compile_bridge
 from flows.work import done
 from tests.flows.intents import keeping

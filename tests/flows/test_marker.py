@@ -15,8 +15,9 @@ from hypothesis import given, settings
 import flows
 from flows import pipeline
 from flows.flow import Flow, Goto, Output, flow
+from flows.intent import Intent
 from flows.marker import digesting, digesting_change, edition, mark, mark_of, marker
-from flows.model import Endpoint, EndpointKey, Host, Intent, Mac, Network, Role
+from flows.model import Endpoint, EndpointKey, Host, Mac, Network, Role
 from flows.pipeline import FlowConflictError, compile_bridge
 from flows.table import Table
 from flows.transition import touched

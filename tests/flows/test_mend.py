@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from flows.cookie import OWNER_MASK
 from flows.flow import Flow
+from flows.intent import Intent
 from flows.mend import put_back
-from flows.model import Intent
 from flows.pipeline import compile_bridge
 from tests.flows.intents import intents
 

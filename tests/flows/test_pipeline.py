@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from flows.cookie import unpack
 from flows.flow import Goto
-from flows.model import EndpointKey, Intent, Mac, Role
+from flows.intent import Intent
+from flows.model import EndpointKey, Mac, Role
 from flows.pipeline import FlowConflictError, compile_bridge, listing
 from tests.flows.intents import dual, endpoint, hosts, intent, intents
 

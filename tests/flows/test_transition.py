@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.flow import Contents
-from flows.model import DETOURS, EndpointKey, Intent
+from flows.intent import Intent
+from flows.model import DETOURS, EndpointKey
 from flows.pipeline import compile_bridge
 from flows.transition import arrived, next_step, same, stale, touched
 from tests.flows.fabric import BROADCAST, receivers

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from flows.intent import Intent
 from flows.known import catching_up, going_on
 from flows.marker import digesting
-from flows.model import EndpointKey, Intent, Mac
+from flows.model import EndpointKey, Mac
 from flows.pipeline import compile_bridge, compiling
 from flows.work import Work, done
 from tests.flows.intents import NAMES, NETWORKS, endpoint, hosts

@@ -4,7 +4,8 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from flows.model import Endpoint, EndpointKey, Intent, Mac, Role
+from flows.intent import Intent
+from flows.model import Endpoint, EndpointKey, Mac, Role
 from flows.pipeline import compile_bridge, listing
 from tests.flows.intents import dual, endpoint, intent
 from tests.system.conftest import Sandbox

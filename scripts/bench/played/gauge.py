@@ -29,8 +29,8 @@ from app.openflow.switch import Switch
 from app.openflow.turns import in_turns
 from flows.diff import planning
 from flows.flow import Contents
+from flows.intent import Intent
 from flows.marker import digesting, mark
-from flows.model import Intent
 from flows.pipeline import compiling
 from scripts.bench.played.one_bridge import BRIDGE_HOST, intent
 

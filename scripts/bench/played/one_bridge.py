@@ -2,7 +2,8 @@
 
 from ipaddress import IPv4Address, IPv4Interface
 
-from flows.model import Endpoint, EndpointKey, Host, Intent, Mac, Network
+from flows.intent import Intent
+from flows.model import Endpoint, EndpointKey, Host, Mac, Network
 
 BRIDGE_HOST = "h1"
 HOSTS = 10

@@ -30,7 +30,8 @@ from app.wire import (
     Welcome,
 )
 from flows.cookie import Feature, pack
-from flows.model import EndpointKey, Intent, Link, Tunnel
+from flows.intent import Intent
+from flows.model import EndpointKey, Link, Tunnel
 from flows.rate import format_rate
 from flows.table import Table
 

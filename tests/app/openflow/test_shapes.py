@@ -12,7 +12,7 @@ from app.openflow.codec import Command
 from flows.cookie import OWNER_MASK, Feature, pack
 from flows.fields import ETH_IPV6, ETH_SRC, IPV6_SRC, SEGMENT, TUN_ID, Field, Term
 from flows.flow import Action, Flow, Goto, Meter, Output, Set, flow
-from flows.model import Intent
+from flows.intent import Intent
 from flows.pipeline import compile_bridge
 from flows.table import Table
 from tests.app.openflow import osken

@@ -22,7 +22,8 @@ from app.registry import Registry
 from app.store.sqlite import SqliteStore
 from app.wanted import Body, wants
 from flows.cookie import Feature, pack
-from flows.model import Intent, Tunnel
+from flows.intent import Intent
+from flows.model import Tunnel
 from flows.pipeline import compile_bridge, listing
 from scripts.lab import Lab, Machine
 
