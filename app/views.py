@@ -11,7 +11,7 @@ from app.rules import Rules
 from app.wire import EndpointReport
 from flows.cookie import PIPELINE, Cookie, Feature, unpack
 from flows.model import EndpointKey
-from flows.rate import format_rate
+from flows.rate import format_rate, parse_rate
 
 
 def endpoint_view(
@@ -83,7 +83,17 @@ def said(name: str, key: EndpointKey, report: EndpointReport) -> dict[str, str]:
 
 
 def head(name: str, key: EndpointKey, report: EndpointReport, rules: Rules, change: Change) -> Assignment:
-    """The assignment that makes this change for whom somebody called so, and leaves the rest as it is for him."""
+    """The assignment that makes this change for whom somebody called so, and leaves the rest as it is for him.
+
+    RefusedError for a rate that nothing would hold.
+    """
+    if report.behind is not None and change.down is not None and parse_rate(change.down) is not None:
+        raise RefusedError(
+            409,
+            "behind-bridge",
+            f"{name} is behind the Linux bridge {report.behind}, which others are behind, too: what goes down to it "
+            "cannot be held to a rate there. Limit --up, or attach it to Open vSwitch instead",
+        )
     rule = rules.assignment(report.name, key.host, report.interface, report.labels)
     now = Assignment(match=Match(name=report.name)) if rule is None else rule
     return Assignment(

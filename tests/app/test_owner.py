@@ -129,6 +129,17 @@ def test_a_refused_change_changes_nothing(bench: Bench) -> None:
     assert {view.vlan for view in bench.owner.endpoints()} == {10}
 
 
+def test_a_rate_that_nothing_would_hold_is_refused(bench: Bench) -> None:
+    bench.up("h1", 12, behind="docker0")
+    before = bench.owner.policy
+
+    with pytest.raises(RefusedError, match="behind the Linux bridge docker0"):
+        bench.owner.assign(["web10", "web12"], Change(down="1mbit"))
+
+    assert bench.owner.policy == before
+    assert bench.owner.assign(["web12"], Change(up="1mbit", down="none")).pending == ()
+
+
 def test_a_host_that_is_connected_is_not_deleted(bench: Bench) -> None:
     with pytest.raises(RefusedError, match="h1 is connected"):
         bench.owner.forget_host("h1")
