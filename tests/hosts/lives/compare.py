@@ -120,7 +120,7 @@ def _ends(world: World, life: Life, host: HostView) -> Iterator[End]:
             Rates(rates.up, "none") if net.bridge else rates,
             "" if net.bridge else there["EndpointID"],
             f"{there['GlobalIPv6Address']}/{there['GlobalIPv6PrefixLen']}" if net.dual else None,
-            life.ports if joined.net == life.way_out else (),
+            life.ports if joined.net == life.way_out and not net.bridge else (),  # else Docker's own driver has them
             net.bridge is not None,
             world.has_endpoint(life, joined),
         )

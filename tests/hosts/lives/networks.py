@@ -123,6 +123,8 @@ def limit(world: World, rng: Random) -> Step | None:
     if life is None:
         return None
     up, down = rng.choice(("3mbit", "30mbit", "none")), rng.choice(("3mbit", "30mbit", "none"))
+    if any(NETS[on.net].bridge and world.has_endpoint(life, on) for on in life.joined):
+        down = "none"  # nothing would hold it
     after = _ruling(world, life, up=up, down=down)
     return asked(life.host, "containet", "limit", life.name, "--up", up, "--down", down, after=after)
 

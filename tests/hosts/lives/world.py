@@ -18,9 +18,7 @@ class Net:
     down: str = "none"
     own_ipam: bool = True
     dual: bool = False  # with IPv6
-    bridge: str | None = (
-        None  # the Linux bridge that it is, if it is not ours to drive; `vlan` is for when it is joined
-    )
+    bridge: str | None = None  # the Linux bridge that it is, if it is not ours to drive; joined, that is in `vlan`
 
     @property
     def subnets(self) -> tuple[str, ...]:
