@@ -15,7 +15,7 @@ The engine moves the inner end into the container, and gives it its address, its
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from app.wire import EndpointReport, NetworkReport, PublishedPort, Rates
 from flows.model import Mac
@@ -24,6 +24,7 @@ from scripts.helper.attached.endpoints import healthy, new_host_end
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.member import fit, lead
+from scripts.helper.net.netns import GoneError
 from scripts.helper.net.ports import Published, leading
 from scripts.helper.net.resolver import ADDRESS as RESOLVER
 from scripts.helper.ovs.record import (
@@ -182,7 +183,8 @@ class Driven:
         """All that are plugged have this MTU (bytes)."""
         for name, record in self.records().items():
             if record.interface and record.veth and name in self._netns:
-                plumb.fit(self._netns[name], record.interface, record.veth, mtu)
+                with suppress(GoneError):  # when it starts again it is plugged with this one
+                    plumb.fit(self._netns[name], record.interface, record.veth, mtu)
 
     def containers(self) -> Iterator[str]:
         """Those that have an endpoint, as far as it is known."""
@@ -236,7 +238,8 @@ class Driven:
     def _shape(self, name: str, record: DrivenRecord, rates: Rates) -> None:
         netns = self._netns.get(name)
         if netns and record.interface and record.veth:
-            shaper.shape(netns, record.interface, record.veth, **rates.model_dump())
+            with suppress(GoneError):  # likewise
+                shaper.shape(netns, record.interface, record.veth, **rates.model_dump())
 
     def _is_young(self, name: str) -> bool:
         return time.monotonic() - self._made.get(name, -YOUNG_S) < YOUNG_S

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
 from scripts.helper.net import plumb, shaper
-from scripts.helper.net.netns import PlumbError
+from scripts.helper.net.netns import GoneError, PlumbError
 from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch, VswitchError
 
@@ -186,7 +186,8 @@ class Endpoints:
             return False
         self.set_rates(key, rates)
         if ends := self._ends(key, record):
-            shaper.shape(ends.netns, key.interface, ends.host_end, **rates.model_dump())
+            with suppress(GoneError):  # what it has when it starts again are these
+                shaper.shape(ends.netns, key.interface, ends.host_end, **rates.model_dump())
         return True
 
     def set_mtu(self, mtu: int) -> None:
@@ -247,7 +248,8 @@ class Endpoints:
 
     def _fit(self, key: Key, record: EndpointRecord) -> None:
         if ends := self._ends(key, record):
-            plumb.fit(ends.netns, key.interface, ends.host_end, record.mtu)
+            with suppress(GoneError):  # likewise
+                plumb.fit(ends.netns, key.interface, ends.host_end, record.mtu)
             self._shape_again(key)  # queues and bursts are counted in frames
 
     def _shape_again(self, key: Key) -> None:

@@ -10,7 +10,7 @@ All are reported with the port of the pair and the vlan of the join.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -20,6 +20,7 @@ from scripts.helper.attached.endpoints import devices, healthy, new_host_end
 from scripts.helper.containers import Attachment, Container
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.member import Ends, fit
+from scripts.helper.net.netns import GoneError
 from scripts.helper.ovs.record import JOIN, JoinRecord, Key, bounded_labels, join_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch
 
@@ -84,7 +85,8 @@ class Joins:
                     plumb.set_mtu(end, mtu)
         for member in self._members.values():
             if member.container.netns:
-                fit(member.container.netns, member.attachment.mac, mtu)
+                with suppress(GoneError):  # it is looked at anew when it starts again
+                    fit(member.container.netns, member.attachment.mac, mtu)
 
     def note(self, container: Container, bridges: Mapping[str, str], mtu: int) -> None:
         """Look where Docker has this container now. `bridges`: the Linux bridge of each of Docker's networks."""
@@ -109,7 +111,8 @@ class Joins:
         if member is None:
             return False
         if member.container.netns and member.ends.host_end:
-            shaper.shape(member.container.netns, key.interface, member.ends.host_end, **rates.model_dump())
+            with suppress(GoneError):
+                shaper.shape(member.container.netns, key.interface, member.ends.host_end, **rates.model_dump())
         return True
 
     def subnets(self) -> Iterator[IPv4Network]:

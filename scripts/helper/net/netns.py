@@ -29,13 +29,17 @@ class PlumbError(Exception):
     """Something about namespaces, devices, addresses or shapers that could not be done, in words."""
 
 
+class GoneError(PlumbError):
+    """There is no such namespace (any more). Its container has ended, most likely, and is yet to be heard of."""
+
+
 @contextmanager
 def opened(netns: str) -> Iterator[int]:
-    """A file descriptor of the namespace at this path (`/proc/PID/ns/net`, `/run/netns/NAME`)."""
+    """A file descriptor of the namespace at this path (`/proc/PID/ns/net`, `/run/netns/NAME`); GoneError."""
     try:
         fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise PlumbError(
+        raise GoneError(
             f"The network namespace “{netns}” is not there ({error.strerror}). Has its container stopped?"
         ) from error
     try:

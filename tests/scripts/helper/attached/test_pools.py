@@ -1,5 +1,6 @@
 """Pools on a real bridge, with a lessor of the test's own: what is leased is given back, whenever it is left."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
@@ -43,6 +44,9 @@ def pools(vswitch: Vswitch, lessor: Lessor) -> Iterator[Pools]:
     made = Pools(vswitch)
     made.lease_from(lessor)
     yield made
+    for thread in threading.enumerate():  # what is asked for and given back meanwhile is written in the records
+        if thread.name in ("lease", "release"):
+            thread.join(5)
     for name in made.records():
         vswitch.remove_record(POOL + name)
 

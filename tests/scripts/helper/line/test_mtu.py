@@ -126,6 +126,19 @@ def test_rates_stay_as_they_were_wanted(here: Running, twin: Twin, containers: M
     assert "rate 20Mbit" in one.run("tc", "class", "show", "dev", "eth0")
 
 
+def test_who_has_just_gone_holds_up_nothing(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    one, two = containers("10.1.0.1/24"), containers("10.1.0.2/24")
+    gone, _ = connect(here, one), connect(here, two)
+    run("ip", "netns", "delete", one.name)
+
+    want(twin, MtuWant(mtu=1300))
+    want(twin, ShaperWant(container=gone, interface="eth0", up_kbps=20_000))
+
+    assert mtu(two) == 1300
+    assert recorded(ovs, gone) == 1300
+    run("ip", "netns", "add", one.name)  # for what tidies up
+
+
 def test_the_pair_to_a_joined_bridge_follows(here: Running, twin: Twin, ovs: Ovs) -> None:
     run("ip", "link", "add", "dbr1", "type", "bridge")
     here.do("join-bridge", bridge="dbr1")
