@@ -25,7 +25,7 @@ class Delta:
     hosts: frozenset[str]
     peers: frozenset[str]  # of them those that came, went or have another owner id: others' bridges may name them
     links: bool
-    kept: frozenset[str]  # hosts that keep other segments than before
+    kept: Mapping[str, frozenset[int]]  # host -> segments that it keeps in one of the two only
 
     def __bool__(self) -> bool:
         return bool(self.endpoints or self.networks or self.hosts or self.links or self.kept)
@@ -44,12 +44,16 @@ def delta(one: Intent, other: Intent) -> Delta:
         hosts=hosts,
         peers=frozenset(host for host in hosts if _owner(one, host) != _owner(other, host)),
         links=one.links is not other.links and one.links != other.links,
-        kept=_differing(one.kept, other.kept),
+        kept={host: _kept(one, host) ^ _kept(other, host) for host in _differing(one.kept, other.kept)},
     )
 
 
 def _owner(intent: Intent, host: str) -> int | None:
     return intent.hosts[host].owner if host in intent.hosts else None
+
+
+def _kept(intent: Intent, host: str) -> frozenset[int]:
+    return intent.kept.get(host, frozenset())
 
 
 def _differing(one: Mapping[K, object], other: Mapping[K, object]) -> frozenset[K]:

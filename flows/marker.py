@@ -92,8 +92,9 @@ def digesting_change(digest: int, before: Intent, after: Intent, host: str) -> W
     if host in changed.hosts or changed.peers:
         digest += _of_host(after, host) - _of_host(before, host)
     pairs = [(before.endpoints.get(key), after.endpoints.get(key)) for key in changed.endpoints]
-    kept = before.kept.get(host, frozenset()) ^ after.kept.get(host, frozenset())
-    for segment in changed.networks.union(kept, *(end.receives for pair in pairs for end in pair if end)):
+    for segment in changed.networks.union(
+        changed.kept.get(host, ()), *(end.receives for pair in pairs for end in pair if end)
+    ):
         served, serves = before.serves(host, segment), after.serves(host, segment)
         if served and serves:
             digest += _of_network(after.networks[segment]) - _of_network(before.networks[segment])

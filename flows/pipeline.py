@@ -141,7 +141,7 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     for end in ends:
         for segment in end.receives:
             members.setdefault(segment, set()).add(end.key)
-    for segment in before.kept.get(host, frozenset()) ^ after.kept.get(host, frozenset()):
+    for segment in changed.kept.get(host, ()):
         members.setdefault(segment, set())
     segments = members.keys() | changed.networks
     for segment, keys in members.items():
