@@ -1,7 +1,6 @@
 """IPv6 beside IPv4: a dual-stack network of Docker's on two hosts, and containers that were connected with both."""
 
 import re
-import sys
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
@@ -11,8 +10,7 @@ from scripts.lab import Lab, Machine
 from scripts.lab.measure import Box, start_box
 from tests.hosts.docker.test_names import asks
 from tests.hosts.docker.test_network import MAKE, SUBNET, docker, inspected, refused, remembered, run, up
-from tests.hosts.docker.test_ports import asked as asked4
-from tests.hosts.docker.test_ports import asking_of, follows, serve
+from tests.hosts.docker.test_ports import asked, asking_of, follows, serve
 from tests.hosts.people import connect, containet, endpoints, flows, in_network_of, meters, soon
 
 SUBNET6 = "fd00:42::/64"
@@ -68,15 +66,6 @@ def reaches6(box: Box, address: str, *options: str) -> bool:
     return bool(re.search(r"[12] received", said))
 
 
-def asked(asker: Machine | Box, address: str, port: int) -> str:
-    """What is said there over TCP; nothing if nobody answers."""
-    read = f"print(urllib.request.urlopen('http://[{address}]:{port}/', timeout=2).read().decode())"
-    words = (sys.executable, "-c", f"import urllib.request; {read}")
-    if isinstance(asker, Box):
-        return in_network_of(asker, *words, check=False).strip()
-    return asker.exec(*words, check=False).stdout.strip()
-
-
 def test_a_dual_stack_network_on_two_hosts(blue: Lab) -> None:
     web1, web2 = run(blue["h1"], "web1", "--ip6", "fd00:42::100"), run(blue["h2"], "web2")
     up(blue, "web1", "web2")
@@ -103,7 +92,7 @@ def test_a_port_of_one_address_leads_there_until_its_container_goes(blue: Lab, w
     soon(lambda: asked(outside, "2001:db8::1", 8080) == "web1", "it is reached there")
     assert asked(host, "2001:db8::1", 8080) == "web1", "by the host itself too"
     assert asked(outside, "2001:db8::2", 8080) == "", "not at another address of the host"
-    assert asked4(outside, blue.plan.address("h1"), 8080) == ""
+    assert asked(outside, blue.plan.address("h1"), 8080) == ""
     soon(lambda: endpoints(blue)["web1:eth0"]["ports"] == [port], "the controller knows it")
     assert port in containet(host, "endpoints")
     run(host, "web2", "-p", "[2001:db8::2]:8080:80", "-p", f"{blue.plan.address('h1')}:8080:80")

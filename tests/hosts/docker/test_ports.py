@@ -29,7 +29,8 @@ def serve(box: Box) -> Box:
 
 def asked(asker: Machine | Box, address: object, port: int) -> str:
     """What is said there over TCP; nothing if nobody answers."""
-    read = f"print(urllib.request.urlopen('http://{address}:{port}/', timeout=2).read().decode())"
+    host = f"[{address}]" if ":" in str(address) else address
+    read = f"print(urllib.request.urlopen('http://{host}:{port}/', timeout=2).read().decode())"
     words = (sys.executable, "-c", f"import urllib.request; {read}")
     if isinstance(asker, Box):
         return in_network_of(asker, *words, check=False).strip()
