@@ -3,11 +3,14 @@
 import json
 import select
 import socket
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from scripts.helper.ovs.ovsdb import VswitchError
 
 MOST_BYTES = 1 << 20  # of an answer
+_DECODER = json.JSONDecoder()
 
 
 def control_socket(directory: Path) -> Path:
@@ -27,7 +30,7 @@ class Control:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
         self._socket.connect(str(path))
-        self._rest, self._number = "", 0
+        self._rest, self._numbers = "", count(1)
 
     def close(self) -> None:
         """End it."""
@@ -35,8 +38,7 @@ class Control:
 
     def ask(self, command: str, *words: str) -> None:
         """Say a command."""
-        self._number += 1
-        self._socket.sendall(json.dumps({"method": command, "params": words, "id": self._number}).encode())
+        self._say((command, *words))
 
     def answered(self, seconds: float) -> bool:
         """Whether there is something to read in that time: an answer, or the end of the connection."""
@@ -46,7 +48,7 @@ class Control:
         """What the command said; CommandRefusedError says why not."""
         while len(self._rest) < MOST_BYTES:
             try:
-                said, end = json.JSONDecoder().raw_decode(self._rest)
+                said, end = _DECODER.raw_decode(self._rest)
             except ValueError:
                 data = self._socket.recv(1 << 16)
                 if not data:
@@ -66,6 +68,10 @@ class Control:
 
     def call_all(self, *commands: tuple[str, ...]) -> list[str]:
         """Say all these commands at once, and what each said."""
-        for command in commands:
-            self.ask(*command)
+        self._say(*commands)
         return [self.answer() for _ in commands]
+
+    def _say(self, *commands: Sequence[str]) -> None:
+        numbered = zip(commands, self._numbers, strict=False)
+        said = (json.dumps({"method": c, "params": words, "id": number}) for (c, *words), number in numbered)
+        self._socket.sendall("".join(said).encode())

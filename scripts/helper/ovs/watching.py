@@ -11,6 +11,7 @@ from scripts.helper.ovs.rounds import Rounds
 WAKE_S = 0.001  # any command wakes ovs-vswitchd, should it sleep, and its answer says that the round goes on
 PATIENCE_S = 0.2  # how long a round is waited for that has to come by itself
 LATER_S = 0.003  # how long a round lasted is said a little later than that it ended
+QUIET_S = 0.02  # while one round follows another, whoever waits for one asks by itself how long the last one lasted
 LOOSE_S = 0.01  # if not even that much is known of when a round begins, it is looked for
 LOOKS = 8  # how often in such a case
 STILL_S = 1.0  # the longest wait for a round without a look at the connection
@@ -72,8 +73,7 @@ class Watching:
         with alone:
             if ends == self._ends:
                 self._end() if readable else self._still()
-        if self._measured != self._ends:
-            time.sleep(LATER_S)
+        if self._measured != self._ends and not self._waiting.answered(QUIET_S):
             with alone:
                 self._measure()
 
