@@ -14,7 +14,9 @@ from app.policy import Policy
 from app.rules import Rules
 from app.wire import (
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     Event,
     HostUp,
@@ -181,6 +183,9 @@ class Desk(Protocol):
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched."""
+
+    def come(self, host: str, session: int, coming: Coming) -> Iterator[Admitted | Outcome]:
+        """The same for one that comes at once: its flows are made from then on. Then what came of that."""
 
     def admit_network(self, host: str, network: NetworkReport) -> None:
         """Whether Docker may have this network there; RefusedError says why not."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from os_ken.lib import hub
 
 from app.desk import RefusedError
-from app.wanted import SETTLE, Body, Book, changes, concerned, lowered, shaper, shaper_key, wants
-from app.wire import Done, SettleWant, Want
+from app.wanted import SETTLE, Body, Book, changes, concerned, lowered, shaper, shaper_key, shaper_of, wants
+from app.wire import Admission, Done, SettleWant, Want
 from flows.delta import delta
 from flows.intent import Intent
+from flows.model import EndpointKey
 
 BEAT_S = 2.0
 SETTLE_S = 1.5  # Open vSwitch looks through its cache at least every half second (max-revalidator), twice is enough
@@ -113,6 +114,11 @@ class Lines:
         line = self._lines.pop(host, None)
         if line is not None:
             line.begin(0)
+
+    def holds(self, endpoint: EndpointKey, admission: Admission) -> None:
+        """An endpoint comes that is held to the rates of its admission from the beginning: nobody needs to say so."""
+        shapers = shaper_of(endpoint, admission.up_kbps, admission.down_kbps)
+        self[endpoint.host].book.stands(shaper_key(endpoint), shapers)
 
     def done(self, host: str, done: Done) -> None:
         """A want stands, or could not be done."""

@@ -7,7 +7,7 @@ concerned have it. Whoever asked waits for that in a thread of its own, never in
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from os_ken.lib import hub
 
@@ -24,16 +24,19 @@ from app.openflow.monitor import Drifted, News
 from app.openflow.switch import Switch
 from app.policy import Policy
 from app.progress import Progress
-from app.registry import Registry
+from app.registry import NO_OFPORT, Registry
 from app.rollout import Rollout
 from app.rules import Rules
 from app.store import Store
 from app.wire import (
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     Drift,
     EndpointDown,
+    EndpointReport,
     EndpointUp,
     Event,
     HostUp,
@@ -55,6 +58,14 @@ LOG = logging.getLogger(__name__)
 ANSWER_S = 2.0  # how long a caller is kept waiting before it is told who is pending
 
 T = TypeVar("T")
+
+
+class _Begun(NamedTuple):
+    """A change that the switches are being told of."""
+
+    hosts: frozenset[str]  # that must have it
+    keys: tuple[EndpointKey, ...]  # whom it is about
+    generation: int
 
 
 class Owner:
@@ -196,15 +207,23 @@ class Owner:
 
     def admit(self, host: str, ask: Ask) -> Admission:
         """Whether this endpoint may be, before anything is touched."""
+        return self._jobs.ask(lambda: self._admit(host, ask)).admission
 
-        def job() -> Admission:
-            admission = self._registry.admit(host, ask)
-            self._leases.refuse_leased(admission.address, admission.vlan)
-            if admission.address6 is not None:
-                self._leases.refuse_leased(admission.address6, admission.vlan)
-            return admission
+    def come(self, host: str, session: int, coming: Coming) -> Iterator[Admitted | Outcome]:
+        """The same for one that comes at once: its flows are made from then on. Then what came of that."""
+        found: list[Admitted] = []
 
-        return self._jobs.ask(job)
+        def job() -> Iterable[EndpointKey]:
+            self._line(host, session)
+            admitted = self._admit(host, coming.ask, coming.ofport)
+            key = self._endpoint_up(host, admitted.endpoint)
+            self._lines.holds(key, admitted.admission)
+            found.append(admitted)
+            return (key,)
+
+        begun = self._begin_change(job)
+        yield found[0]
+        yield self._outcome(begun)
 
     def admit_network(self, host: str, network: NetworkReport) -> None:
         """Whether Docker may have this network there; RefusedError says why not."""
@@ -259,12 +278,7 @@ class Owner:
             self._line(host, session)
             match event:
                 case EndpointUp(endpoint=report):
-                    key = EndpointKey(host, report.container, report.interface)
-                    new = key not in self._registry.reports
-                    self._registry.endpoint_up(key, report)
-                    if new:
-                        self._diary.endpoint(host, self._name(key), up=True)
-                    return (key,)
+                    return (self._endpoint_up(host, report),)
                 case EndpointDown(container=container, interface=interface):
                     key = EndpointKey(host, container, interface)
                     if key in self._registry.reports:
@@ -303,23 +317,44 @@ class Owner:
         return result
 
     def _change(self, job: Callable[[], Iterable[EndpointKey]], patience_s: float = ANSWER_S) -> Outcome:
-        """Do it, then wait until it is applied, or until the caller has waited enough.
+        """Do it, then wait until it is applied, or until the caller has waited enough."""
+        return self._outcome(self._begin_change(job), patience_s)
+
+    def _begin_change(self, job: Callable[[], Iterable[EndpointKey]]) -> _Begun:
+        """Do it; the switches are told.
 
         The job says whom it is about: all that share a segment with them must have it, even if nothing is new.
         """
 
-        def work() -> tuple[int, frozenset[str], tuple[EndpointKey, ...]]:
+        def work() -> _Begun:
             before = self._intent
             about = tuple(self._then_aim(job))
             after = self._intent
             ends = (after.endpoints[key] for key in about if key in after.endpoints)
             peers = {host for segment in {end.sends for end in ends} for host in after.members[segment]}
-            return after.generation, touched(before, after) | peers, about
+            return _Begun(touched(before, after) | peers, about, after.generation)
 
-        generation, hosts, keys = self._jobs.ask(work)
+        return self._jobs.ask(work)
 
-        pending = self._progress.wait(hosts, keys, generation, patience_s)
-        return Outcome(generation=generation, pending=pending, why=self._progress.why(pending))
+    def _outcome(self, begun: _Begun, patience_s: float = ANSWER_S) -> Outcome:
+        pending = self._progress.wait(*begun, patience_s)
+        return Outcome(generation=begun.generation, pending=pending, why=self._progress.why(pending))
+
+    def _admit(self, host: str, ask: Ask, ofport: int = NO_OFPORT) -> Admitted:
+        admitted = self._registry.admit(host, ask, ofport)
+        admission = admitted.admission
+        self._leases.refuse_leased(admission.address, admission.vlan)
+        if admission.address6 is not None:
+            self._leases.refuse_leased(admission.address6, admission.vlan)
+        return admitted
+
+    def _endpoint_up(self, host: str, report: EndpointReport) -> EndpointKey:
+        key = EndpointKey(host, report.container, report.interface)
+        new = key not in self._registry.reports
+        self._registry.endpoint_up(key, report)
+        if new:
+            self._diary.endpoint(host, self._name(key), up=True)
+        return key
 
     def _assign(self, names: Sequence[str], change: Change) -> Iterable[EndpointKey]:
         reports, rules = self._registry.reports, self._registry.rules

@@ -18,7 +18,7 @@ from app.policy import MOST_RULES, Assignment, Policy
 from app.roster import Roster
 from app.rules import Rules
 from app.store import Store
-from app.wire import Address, Admission, Ask, EndpointReport, HostUp, NetworkReport, Pool, Subnet
+from app.wire import Address, Admission, Admitted, Ask, EndpointReport, HostUp, NetworkReport, Pool, Subnet
 from flows.intent import Intent
 from flows.model import EndpointKey, Mac, Network, Tunnel
 from flows.transition import Place, resumed
@@ -229,13 +229,13 @@ class Registry:
                     self._store.keep_place(key, place)
             self._begun |= moved
 
-    def admit(self, host: str, ask: Ask) -> Admission:
+    def admit(self, host: str, ask: Ask, ofport: int = NO_OFPORT) -> Admitted:
         """Whether this endpoint may be, before anything is touched; RefusedError says why not."""
         if ask.network is not None:
             ask = ask.model_copy(update={"vlan": self._vlan_of(ask.network)})
         unaddressed = EndpointReport(
             mac=str(Mac(0)),
-            ofport=NO_OFPORT,
+            ofport=ofport,
             **ask.model_dump(exclude={"address", "address6", "gateway", "network"}),
         )
         placement = place(self.rules, host, unaddressed)
@@ -248,7 +248,7 @@ class Registry:
         refusal = self._arrangement.objection(EndpointKey(host, ask.container, ask.interface), report, self.reports)
         if refusal is not None:
             raise _refused(refusal)
-        return Admission(
+        admission = Admission(
             address=address,
             address6=address6,
             network=placement.network,
@@ -259,6 +259,7 @@ class Registry:
             up_kbps=placement.up_kbps,
             down_kbps=placement.down_kbps,
         )
+        return Admitted(admission=admission, endpoint=report)
 
     def _vlan_of(self, network: str) -> int:
         rule = self.rules.networks.get(network)

@@ -74,12 +74,12 @@ def shaper_key(endpoint: EndpointKey) -> str:
 
 def shaper(endpoint: Endpoint) -> ShaperWant:
     """The shapers that an endpoint should have."""
-    return ShaperWant(
-        container=endpoint.key.container,
-        interface=endpoint.key.interface,
-        up_kbps=endpoint.up_kbps,
-        down_kbps=endpoint.down_kbps,
-    )
+    return shaper_of(endpoint.key, endpoint.up_kbps, endpoint.down_kbps)
+
+
+def shaper_of(endpoint: EndpointKey, up_kbps: int | None, down_kbps: int | None) -> ShaperWant:
+    """The shapers that hold an endpoint to these rates."""
+    return ShaperWant(container=endpoint.container, interface=endpoint.interface, up_kbps=up_kbps, down_kbps=down_kbps)
 
 
 def lowered(before: Endpoint, after: Endpoint) -> Endpoint | None:
@@ -138,6 +138,10 @@ class Book:
             return want
         self._lacking[key] = None
         return want
+
+    def stands(self, key: str, body: Body) -> None:
+        """The helper has it so by itself; what is wanted of this key already goes before that."""
+        self.standing.setdefault(key, Want(key=key, generation=0, body=body))
 
     def done(self, done: Done) -> None:
         """The helper says that a want stands, or why it cannot; one that is not the newest does not count."""

@@ -10,9 +10,11 @@ A helper's session, in order:
 
 Whatever names a session that is not the newest is answered 409: the helper begins again at 1. A stream that ends
 means that the helper is away; nothing is forgotten. Before it touches anything the helper asks
-`POST /v1/hosts/{host}/admit` with `Ask` -> `Admission`, or a problem document that says why not; for a network of
-Docker's `POST /v1/hosts/{host}/networks` with `NetworkReport` -> 204. What it hands out to Docker's containers are
-addresses that it leased: `POST /v1/hosts/{host}/leases?session=N` with `LeaseAsk` -> `Lease`, and back again
+`POST /v1/hosts/{host}/admit` with `Ask` -> `Admission`, or a problem document that says why not. Of what comes at once
+it says so: `POST /v1/hosts/{host}/comings?session=N` with `Coming` -> a line with `Admitted` (flows are made from then
+on, to be there when the port is), and one with `Outcome` once that is applied. For a network of Docker's it asks
+`POST /v1/hosts/{host}/networks` with `NetworkReport` -> 204. What it hands out to Docker's containers are addresses
+that it leased: `POST /v1/hosts/{host}/leases?session=N` with `LeaseAsk` -> `Lease`, and back again
 `POST /v1/hosts/{host}/releases?session=N` with `Release` -> 204.
 """
 
@@ -277,6 +279,20 @@ class Admission(Wire):
     gateway6: IPv6Address | None = None
     up_kbps: Kbps | None = None
     down_kbps: Kbps | None = None
+
+
+class Coming(Wire):
+    """An endpoint comes as soon as it is admitted, held to the rates of its admission."""
+
+    ask: Ask
+    ofport: OfPort  # that its port is going to ask for
+
+
+class Admitted(Wire):
+    """It may come; and what is known of it now, as if it had been reported."""
+
+    admission: Admission
+    endpoint: EndpointReport
 
 
 class TunnelPeer(Wire):

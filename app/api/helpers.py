@@ -11,7 +11,9 @@ from app.api.places import Places
 from app.desk import Desk
 from app.wire import (
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     Event,
     HostName,
@@ -76,6 +78,12 @@ def operations(desk: Desk, streams: int) -> list[Operation]:
         """Whether an endpoint may be, before anything is touched."""
         return desk.admit(host, body)
 
+    def host_coming(host: HostName, query: InSession, body: Coming) -> Lines[Admitted | Outcome]:
+        """An endpoint comes if it may: whether it may, and once its flows are in all switches concerned, that."""
+        said = desk.come(host, query.session, body)
+        first = next(said)  # here, so that a refusal is an answer of its own
+        return Lines(chain((first,), said), lambda: None)
+
     def host_network(host: HostName, body: NetworkReport) -> None:
         """Whether Docker may have a network there, before it is made."""
         desk.admit_network(host, body)
@@ -94,6 +102,7 @@ def operations(desk: Desk, streams: int) -> list[Operation]:
         operation("POST", "/v1/hosts/{host}/events", host_event),
         operation("POST", "/v1/hosts/{host}/done", host_done),
         operation("POST", "/v1/hosts/{host}/admit", host_admit),
+        operation("POST", "/v1/hosts/{host}/comings", host_coming),
         operation("POST", "/v1/hosts/{host}/networks", host_network),
         operation("POST", "/v1/hosts/{host}/leases", host_lease),
         operation("POST", "/v1/hosts/{host}/releases", host_release),

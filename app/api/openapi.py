@@ -121,10 +121,10 @@ def _answers(each: Operation, given: Any) -> dict[str, Any]:
     if each.gives is None:
         return {"204": {"description": "Done."}}
     content = {media_type: {"schema": given} for media_type in each.writers}
-    meaning = "A stream: one of these a line, until somebody ends it." if each.streams else "The answer."
+    meaning = "A stream: one of these a line, until one end ends it." if each.streams else "The answer."
     answers = {"200": {"description": meaning, "content": content}}
     returned = each.gives._type
-    if Outcome in (returned, *get_args(returned)):
+    if not each.streams and Outcome in (returned, *get_args(returned)):
         outcome = {"$ref": REFERENCE.format(model=Outcome.__name__)}
         answers["200"]["description"] = "Applied: every switch and helper concerned has it."
         answers["202"] = {"description": _PENDING, "content": {JSON: {"schema": outcome}}}

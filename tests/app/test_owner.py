@@ -1,5 +1,6 @@
 """The owner with everything behind it but the wire: when is a change called applied, and who is waited for."""
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
@@ -12,10 +13,22 @@ from app.openflow.watch import Listener
 from app.owner import Owner
 from app.policy import Policy
 from app.store.sqlite import SqliteStore
-from app.wire import Done, Drift, EndpointDown, EndpointUp, HostUp
+from app.wire import (
+    Admitted,
+    Ask,
+    Coming,
+    Done,
+    Drift,
+    EndpointDown,
+    EndpointUp,
+    HostUp,
+    Outcome,
+    ShaperWant,
+)
+from flows.cookie import Feature, unpack
 from flows.flow import Contents
 from flows.model import Tunnel
-from tests.app.test_registry import host, report
+from tests.app.test_registry import host, key, report
 from tests.app.test_rollout import Twin
 
 
@@ -39,6 +52,7 @@ class Bench:
         self.owner = Owner(config, SqliteStore(":memory:"))
         self.owner.start()
         self.switches = {1: Switch(1), 2: Switch(2)}
+        self.wanted: dict[tuple[str, str], object] = {}  # by host and key, as its helper was told last
         self.sessions = {
             "h1": self.owner.host_up("h1", host(1, report(10))).session,
             "h2": self.owner.host_up("h2", host(2, report(11))).session,
@@ -52,12 +66,19 @@ class Bench:
     def _help(self, name: str, session: int) -> None:
         for want in self.owner.wants(name, session):
             if want is not None:
+                self.wanted[name, want.key] = want.body
                 self.owner.done(name, session, Done(key=want.key, generation=want.generation))
 
     def up(self, at: str, number: int, **more: object) -> tuple[str, ...]:
         """An endpoint comes; who is pending."""
         event = EndpointUp(endpoint=report(number, **more))  # type: ignore[arg-type]
         return self.owner.heard(at, self.sessions[at], event).pending
+
+    def come(self, at: str, number: int, **more: object) -> Iterator[Admitted | Outcome]:
+        """An endpoint comes at once, if it may; what is said of that."""
+        said = report(number, **more)  # type: ignore[arg-type]
+        ask = Ask(address=str(said.address), **said.model_dump(include=Ask.model_fields.keys() - {"address"}))
+        return self.owner.come(at, self.sessions[at], Coming(ask=ask, ofport=said.ofport))
 
     def lose(self, dpid: int) -> None:
         """A switch goes away."""
@@ -117,6 +138,47 @@ def test_a_want_that_failed_is_not_applied(bench: Bench) -> None:
 
     assert bench.owner.assign(["web10"], Change(vlan=20)).pending == ("h1",)
     assert bench.owner.hosts()[0].errors == ("no such device",)
+
+
+def test_what_comes_at_once_has_its_flows_before_it_is_reported(bench: Bench) -> None:
+    said = bench.come("h1", 12, down_kbps=1000)
+    admitted = next(said)
+    hub.sleep(0.2)
+
+    assert isinstance(admitted, Admitted)
+    assert admitted.endpoint == report(12, down_kbps=1000)
+    owner = bench.owner.intent.endpoints[key(12)].owner
+    assert any(unpack(flow.cookie) == (Feature.OUTPUT, owner) for flow in bench.switches[1].contents.flows.values())
+    assert ("h1", "shaper/c12/eth0") not in bench.wanted, "it is held to what it was admitted with by itself"
+
+    (outcome,) = said
+    assert isinstance(outcome, Outcome)
+    assert outcome.pending == ()
+    generation = bench.owner.intent.generation
+    assert bench.up("h1", 12, down_kbps=1000) == ()
+    assert bench.owner.intent.generation == generation, "nothing is new"
+
+
+def test_a_rate_that_changed_since_it_was_admitted_is_wanted(bench: Bench) -> None:
+    tuple(bench.come("h1", 12, down_kbps=1000))
+
+    bench.owner.assign(["web12"], Change(down="2mbit"))
+
+    shaper = bench.wanted["h1", "shaper/c12/eth0"]
+    assert isinstance(shaper, ShaperWant)
+    assert shaper.down_kbps == 2000
+
+
+def test_who_may_not_come_comes_not(bench: Bench) -> None:
+    before = bench.owner.intent
+
+    with pytest.raises(RefusedError, match="web11"):
+        next(bench.come("h1", 11, container="other", name="other"))
+    bench.sessions["h1"] -= 1
+    with pytest.raises(RefusedError, match="not the newest"):
+        next(bench.come("h1", 12))
+
+    assert bench.owner.intent.endpoints == before.endpoints
 
 
 def test_a_refused_change_changes_nothing(bench: Bench) -> None:

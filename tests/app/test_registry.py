@@ -72,7 +72,7 @@ def registry(store: SqliteStore) -> Registry:
 
 def ask(registry: Registry, address: str, vlan: int | None = 10, address6: str | None = None) -> str:
     wanted = Ask(container="new", interface="eth0", name="new", address=address, address6=address6, vlan=vlan)
-    return str(registry.admit("h1", wanted).address)
+    return str(registry.admit("h1", wanted).admission.address)
 
 
 def test_a_restart_compiles_the_same(registry: Registry, store: SqliteStore) -> None:
@@ -148,7 +148,7 @@ def test_an_ipv6_address_that_cannot_be_is_refused(registry: Registry, address6:
 
 def test_both_addresses_get_what_their_network_has(registry: Registry) -> None:
     wanted = Ask(container="c", interface="eth0", name="w", address="172.15.42.9", address6="fd00:42::9", vlan=12)
-    got = registry.admit("h1", wanted)
+    got = registry.admit("h1", wanted).admission
 
     assert (str(got.address), str(got.address6)) == ("172.15.42.9/24", "fd00:42::9/64")
     assert (got.gateway, str(got.gateway6)) == (None, "fd00:42::1")
@@ -161,7 +161,8 @@ def test_both_addresses_get_what_their_network_has(registry: Registry) -> None:
 def test_what_is_admitted_gets_prefix_gateway_and_mtu(registry: Registry) -> None:
     registry.host_up("h2", host(2).model_copy(update={"underlay_mtu": 1400}))
 
-    got = registry.admit("h1", Ask(container="c", interface="eth0", name="web", address="172.15.42.9", vlan=10))
+    wanted = Ask(container="c", interface="eth0", name="web", address="172.15.42.9", vlan=10)
+    got = registry.admit("h1", wanted).admission
 
     assert str(got.address) == "172.15.42.9/24"
     assert (got.network, got.vlan, str(got.gateway)) == ("blue", 10, "172.15.42.1")

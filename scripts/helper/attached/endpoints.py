@@ -12,12 +12,14 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 
 import secrets
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
+from scripts.helper.begun import begun
 from scripts.helper.net import plumb, shaper
 from scripts.helper.net.netns import GoneError, PlumbError
 from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
@@ -47,6 +49,15 @@ def healthy(port: PortState, present: frozenset[str]) -> bool:
     return port.ofport is not None and port.error is None and port.name in present
 
 
+class Pair(NamedTuple):
+    """An interface that was made for a container: nobody's yet, down, and its host end on no bridge."""
+
+    netns: str
+    host_end: str
+    mtu: int  # bytes
+    ofport: int | None  # that its port is to ask for; None: it comes on a Linux bridge, and has no port of ours
+
+
 class _Ends(NamedTuple):
     """The two ends of a veth."""
 
@@ -62,6 +73,7 @@ class Endpoints:
         self._ports: dict[Key, PortState] = {}  # as at the last look at all, and what was plugged since
         self._netns: dict[Key, str] = {}  # of those that are plugged
         self._rates: dict[Key, Rates] = {}  # in force, as the controller last said
+        self._made: set[str] = set()  # host ends that are made, and not plugged yet
 
     def records(self) -> dict[Key, EndpointRecord]:
         """All that is attached, plugged or not."""
@@ -80,57 +92,78 @@ class Endpoints:
                     strays.append(port)
         return strays
 
+    def make(self, key: Key, netns: str, mtu: int, ofport: int | None) -> Pair:
+        """An interface for a container; PlumbError. `mtu` in bytes, as far as it is known yet; `ofport` as in Pair."""
+        pair = Pair(netns, new_host_end(), mtu, ofport)
+        self._made.add(pair.host_end)
+        try:
+            plumb.make(netns, pair.host_end, key.interface, mtu)
+        except BaseException:
+            self._made.discard(pair.host_end)
+            raise
+        return pair
+
+    def unmake(self, pair: Pair) -> None:
+        """It is not needed."""
+        plumb.unplug(pair.host_end)
+        self._made.discard(pair.host_end)
+
     def plug(
         self,
         key: Key,
         record: EndpointRecord,
-        netns: str,
+        pair: Pair,
         *,
         new: bool,
-        ahead: Callable[[EndpointReport], None] = lambda _: None,
     ) -> None:
-        """Give the container its interface, and the bridge port and record; PlumbError or VswitchError, and no trace.
+        """Make the pair the container's, with the bridge port and the record; PlumbError or VswitchError, and no trace.
 
-        `new`: the record is not on the bridge yet. `ahead` is told how it is going to be before its port is asked for.
+        `new`: the record is not on the bridge yet.
+        No packet goes where a rate is not held yet: the interface comes up after its shapers.
         """
-        host_end = new_host_end()
+        netns, host_end = pair.netns, pair.host_end
         if record.behind:
             record = record.model_copy(update={"veth": host_end})
         rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
-        apart = record.behind is not None or rates != Rates()  # no packet goes where its rate is not held yet
         with ExitStack() as undo:
-
-            def give_port() -> None:
-                said = (ENDPOINT + str(key), record.text())
-                if record.behind:
-                    plumb.bridge_port(record.behind, host_end)
-                    self._vswitch.write_record(*said)
-                    return
-                wanted = self._vswitch.next_ofport()
-                ahead(_report(key, record, wanted, record.vlan))
-                ofport = self._vswitch.add_endpoint_port(host_end, str(key), said if new else None, wanted)
-                self._ports[key] = PortState(host_end, ofport, endpoint=str(key))
-                undo.callback(self._take_port, key, said[0] if new else None)
-
-            plumb.plug(
+            undo.callback(self.unmake, pair)
+            given = begun("port", lambda: self._give_port(key, record, pair, new=new))
+            undo.callback(self._take_port, given, ENDPOINT + str(key) if new else None)
+            if record.mtu != pair.mtu:
+                plumb.set_mtu(host_end, record.mtu)
+            if rates != Rates():
+                shaper.shape(netns, key.interface, host_end, **rates.model_dump())
+            plumb.settle(
                 netns,
-                host_end,
-                interface=key.interface,
+                key.interface,
                 mac=Mac.parse(record.mac),
                 address=record.address,
                 mtu=record.mtu,
                 gateway=record.route,
                 address6=record.address6,
                 gateway6=record.route6,
-                meanwhile=(lambda: None) if apart else give_port,
             )
-            if apart:
-                undo.callback(plumb.unplug, host_end)
-                if rates != Rates():
-                    shaper.shape(netns, key.interface, host_end, **rates.model_dump())
-                give_port()
+            if port := given.result():
+                self._ports[key] = port
             undo.pop_all()
+        self._made.discard(host_end)
         self._netns[key] = netns
+
+    def _give_port(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> PortState | None:
+        """The host end is on its bridge, and the record there; the port, if it is ours."""
+        name, text = ENDPOINT + str(key), record.text()
+        if record.behind:
+            plumb.bridge_port(record.behind, pair.host_end)
+            self._vswitch.write_record(name, text)
+            return None
+        said = (name, text) if new else None
+        ofport = self._vswitch.add_endpoint_port(pair.host_end, str(key), said, pair.ofport)
+        return PortState(pair.host_end, ofport, endpoint=str(key))
+
+    def _take_port(self, given: Future[PortState | None], record: str | None) -> None:
+        with suppress(VswitchError, PlumbError):  # what went wrong before is what counts
+            if port := given.result():
+                self._vswitch.delete_port(port.name, record)
 
     def plugged(self, key: Key, record: EndpointRecord, netns: str) -> bool:
         """Whether the container that lives in this namespace has its interface, and that its port."""
@@ -154,10 +187,6 @@ class Endpoints:
             del self._ports[key]
         if record and record.veth:
             plumb.unplug(record.veth)
-
-    def _take_port(self, key: Key, record: str | None) -> None:
-        with suppress(VswitchError):  # what went wrong before is what counts
-            self._vswitch.delete_port(self._ports.pop(key).name, record)
 
     def remove(self, port: PortState) -> None:
         """Take a port and its device away."""
@@ -221,6 +250,7 @@ class Endpoints:
 
     def host_ends(self) -> Iterator[str]:
         """The devices of this host that are in use."""
+        yield from self._made
         yield from (port.name for port in self._ports.values())
         yield from (record.veth for record in self.records().values() if record.veth)
 

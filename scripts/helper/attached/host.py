@@ -6,7 +6,7 @@ controller wants shapers while it answers that an endpoint came.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,7 @@ from app.wire import (
 from flows.model import Tunnel
 from flows.table import Table
 from scripts.helper.attached.driven import Driven
-from scripts.helper.attached.endpoints import Endpoints, devices, is_host_end
+from scripts.helper.attached.endpoints import Endpoints, Pair, devices, is_host_end
 from scripts.helper.attached.gateways import Gateways, gateway_key
 from scripts.helper.attached.joins import Joins
 from scripts.helper.attached.pools import Pools
@@ -283,25 +283,31 @@ class Host:
 
     # What people want
 
-    def plug(
-        self, key: Key, record: EndpointRecord, netns: str, rates: Rates, ahead: Callable[[EndpointReport], None]
-    ) -> None:
-        """A new endpoint, at these rates. RefusedError if its interface is taken; what fails leaves nothing.
-
-        `ahead` is called with how it is going to be, as soon as only Open vSwitch has yet to take it.
-        """
+    def make(self, key: Key, name: str, netns: str, ofport: int | None) -> Pair:
+        """An interface for an endpoint that may be plugged. RefusedError if the container, called so, has one."""
         with self._lock:
-            self.endpoints.set_rates(key, rates)
-            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
-                record = record.model_copy(update={"mtu": self._mtu})
             try:
-                self.endpoints.plug(key, record, netns, new=True, ahead=ahead)
+                return self.endpoints.make(key, netns, self.inner_mtu(), ofport)
             except plumb.TakenError as error:
                 raise RefusedError(
                     409,
                     "interface-taken",
-                    f"“{record.name}” has an interface “{key.interface}” already. Name another with --interface.",
+                    f"“{name}” has an interface “{key.interface}” already. Name another with --interface.",
                 ) from error
+
+    def unmake(self, pair: Pair) -> None:
+        """It is not plugged."""
+        with self._lock:
+            self.endpoints.unmake(pair)
+
+    def plug(self, key: Key, record: EndpointRecord, pair: Pair, rates: Rates) -> None:
+        """A new endpoint, at these rates; what fails leaves nothing."""
+        netns = pair.netns
+        with self._lock:
+            self.endpoints.set_rates(key, rates)
+            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
+                record = record.model_copy(update={"mtu": self._mtu})
+            self.endpoints.plug(key, record, pair, new=True)
             if record.route or self.resolvers.knows(record.address.ip):  # else who else is there leads as before
                 self._lead(key.container, netns)
 
@@ -401,7 +407,8 @@ class Host:
             if self._mtu and self._mtu != record.mtu:  # it was ending when that was said
                 record = record.model_copy(update={"mtu": self._mtu})
                 self.endpoints.write(key, record)
-            self.endpoints.plug(key, record, found.netns, new=False)
+            ofport = None if record.behind else self.vswitch.next_ofport()
+            self.endpoints.plug(key, record, self.endpoints.make(key, found.netns, record.mtu, ofport), new=False)
             log.info("%s (%s) has its interface back: %s", key.brief, record.name, record.address)
 
     def unplug_stale(self, container: str) -> None:

@@ -1,47 +1,70 @@
 """An endpoint that is being made is told of before it is there, so that its flows are when its port is.
 
-Its port is given the number that was told, and mostly gets it. How it is in the end is told again if that is otherwise.
+The controller admits it, and begins; its port is given the number that was told, and mostly gets it. How it is in the
+end is told again if that is otherwise.
 """
 
-from concurrent.futures import Future
-from threading import Thread
+import logging
+from collections.abc import Callable
 
-from app.wire import EndpointReport, EndpointUp, Outcome
+from app.wire import Admission, Ask, Coming, Outcome
+from scripts.helper.line.controller import StaleSessionError
 from scripts.helper.line.report import Channel
 from scripts.helper.ovs.record import Key
+from scripts.helper.problem import AwayError, RefusedError
 
+SESSION_S = 2.0  # how long to wait for a session with a controller that answers
 TAKEN_BACK_S = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Ahead:
-    """Telling of one endpoint: begun once, then heard or taken back."""
+    """Telling of one endpoint: asked once, then heard or taken back.
 
-    def __init__(self, channel: Channel, key: Key, patience_s: float) -> None:
-        self._channel, self._key, self._patience_s = channel, key, patience_s
-        self._telling: Future[Outcome | None] | None = None
+    `ofport`: the number that its port is going to ask for, if it comes at once and has one of its own.
+    """
 
-    def begin(self, report: EndpointReport) -> None:
-        """It is going to be like this. Never waits."""
-        self._telling = Future()
-        Thread(target=self._tell, args=[self._telling, EndpointUp(endpoint=report)], name="ahead", daemon=True).start()
+    def __init__(self, channel: Channel, key: Key, ofport: int | None) -> None:
+        self._channel, self._key, self._ofport = channel, key, ofport
+        self._patience_s = 0.0
+        self._known = False  # the controller may think that it comes
+        self._heard: Callable[[], Outcome] | None = None
+
+    def admit(self, ask: Ask) -> Admission:
+        """Whether it may be; RefusedError, or AwayError."""
+        admission = self._come(ask, self._ofport) if self._ofport is not None else None
+        admission = admission or self._channel.admit(ask)
+        self._patience_s = SESSION_S
+        return admission
 
     def outcome(self) -> Outcome | None:
         """What came of it, now that it is made; as `Channel.tell`."""
-        if self._telling is None:
-            return self._channel.tell(self._key, self._patience_s)
-        told = self._telling.result()
-        if told is None or self._channel.agrees(self._key):
-            return told
+        if self._heard is not None:
+            try:
+                outcome = self._heard()
+            except AwayError as error:
+                log.warning("What came of %s was not heard: %s", self._key.brief, error)
+            else:
+                if self._channel.agrees(self._key):
+                    return outcome
         return self._channel.tell(self._key, self._patience_s)
 
     def taken_back(self) -> None:
         """It was not made: who was told that it comes is told that it does not, by the return of this if he answers."""
-        if self._telling is not None:
+        if self._known:
             self._channel.mark(self._key)
             self._channel.settled(self._key, TAKEN_BACK_S)
 
-    def _tell(self, telling: "Future[Outcome | None]", coming: EndpointUp) -> None:
+    def _come(self, ask: Ask, ofport: int) -> Admission | None:
+        """None: there is no session in which that could be said."""
+        self._known = True
         try:
-            telling.set_result(self._channel.tell(self._key, self._patience_s, coming))
-        except BaseException as error:
-            telling.set_exception(error)
+            admission, self._heard = self._channel.come(Coming(ask=ask, ofport=ofport))
+        except RefusedError:
+            self._known = False
+            raise
+        except StaleSessionError:
+            self._known = False
+            return None
+        return admission

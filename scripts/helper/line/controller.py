@@ -48,23 +48,27 @@ class Controller:
         _check(response.status, answer)
         return answer
 
-    def stream(self, path: str) -> Iterator[bytes]:
+    def lines(self, method: str, path: str, said: BaseModel | None = None) -> Iterator[bytes]:
         """The lines of an answer that goes on, as they come, until the other end ends it; errors as for `ask`."""
-        timeout = urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S)
+        body = None if said is None else said.model_dump_json().encode()
         try:
-            response = self._pool.request("GET", path, preload_content=False, timeout=timeout)
+            response = self._request(method, path, body, SILENCE_S)
             try:
                 if response.status >= 400:
                     _check(response.status, response.read(LARGEST_ANSWER))
                 yield from _lines(response)
-            finally:
+                response.release_conn()
+            except BaseException:
                 response.close()
+                raise
         except (HTTPError, OSError) as error:
             raise AwayError(self._words(error)) from error
 
-    def _request(self, method: str, path: str, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, method: str, path: str, body: bytes | None, silence_s: float = ANSWER_S
+    ) -> urllib3.BaseHTTPResponse:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        timeout = urllib3.Timeout(connect=CONNECT_S, read=ANSWER_S)
+        timeout = urllib3.Timeout(connect=CONNECT_S, read=silence_s)
         for last in (False, True):
             try:
                 return self._pool.request(

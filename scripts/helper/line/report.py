@@ -17,7 +17,9 @@ from pydantic import ValidationError
 
 from app.wire import (
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     Drift,
     EndpointDown,
@@ -135,6 +137,34 @@ class Channel:
             self._nudged.set()
         return admission
 
+    def come(self, coming: Coming) -> tuple[Admission, Callable[[], Outcome]]:
+        """The same for one that comes at once, and what waits until the controller has applied that.
+
+        RefusedError, AwayError, or StaleSessionError where there is no session.
+        """
+        session = self._session
+        if session is None:
+            raise StaleSessionError(self.why)
+        lines = self._controller.lines("POST", f"{self._path}/comings?session={session}", coming)
+        try:
+            admitted = Admitted.model_validate_json(next(lines, b""))
+        except ValidationError as error:
+            raise AwayError(f"The answer was not understood: {error}") from error
+        except StaleSessionError as error:
+            self._lost(session, str(error))
+            raise
+        told = EndpointUp(endpoint=admitted.endpoint)
+
+        def heard() -> Outcome:
+            try:
+                outcome, *_ = map(Outcome.model_validate_json, lines)
+            except ValueError as error:
+                raise AwayError(f"The answer was not understood: {error}") from error
+            self._note(session, Key(coming.ask.container, coming.ask.interface), told, None)
+            return outcome
+
+        return admitted.admission, heard
+
     def mark(self, *subjects: Key) -> None:
         """How it is with these is to be told, soon."""
         with self._changed:
@@ -164,11 +194,10 @@ class Channel:
         with self._changed:
             return self._told.get(subject) == now
 
-    def tell(self, subject: Key, patience_s: float, coming: Told | None = None) -> Outcome | None:
+    def tell(self, subject: Key, patience_s: float) -> Outcome | None:
         """Tell how it is with this now. None: there is no controller; then it will be told when there is.
 
-        RefusedError if the controller will not have it. `patience_s`: how long to wait for a session. `coming`: how it
-        is going to be, which the source does not know yet.
+        RefusedError if the controller will not have it. `patience_s`: how long to wait for a session.
         """
         deadline = time.monotonic() + patience_s
         with self._turn(subject):
@@ -180,10 +209,9 @@ class Channel:
                         self._dirty[subject] = 0.0
                         return None
                 try:
-                    return self._post(session, subject, coming or self._source.event(subject))
+                    return self._post(session, subject, self._source.event(subject))
                 except StaleSessionError as error:
                     self._lost(session, str(error))
-                    coming = None
                 except AwayError as error:
                     log.warning("%s could not be told: %s", subject.brief, error)
                     with self._changed:
@@ -300,7 +328,7 @@ class Channel:
         everything = self._source.everything()
         welcome = Welcome.model_validate_json(self._controller.ask("PUT", self._path, everything))
         self._begun(welcome, everything)
-        for line in self._controller.stream(f"{self._path}/wants?session={welcome.session}"):
+        for line in self._controller.lines("GET", f"{self._path}/wants?session={welcome.session}"):
             if self._session != welcome.session:
                 return
             said = json.loads(line) if line else {"beat": True}

@@ -8,7 +8,6 @@ was opened in.
 import ctypes
 import errno
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netns import setns
+
+from scripts.helper.begun import begun
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 MS_BIND = 0x1000  # linux/mount.h
@@ -48,18 +49,15 @@ def opened(netns: str) -> Iterator[int]:
         os.close(fd)
 
 
-def inside(fd: int, work: Callable[[IPRoute], T], meanwhile: Callable[[], object] = lambda: None) -> T:
-    """Call `work` in that namespace with a netlink socket of it; return, or raise, what it did.
-
-    `meanwhile` is called here at the same time; what it raises is raised once the work is over.
-    """
+def inside(fd: int, work: Callable[[IPRoute], T]) -> T:
+    """Call `work` in that namespace with a netlink socket of it; return, or raise, what it did."""
 
     def visit() -> T:
         setns(fd)
         with IPRoute() as ipr:
             return work(ipr)
 
-    return _apart(visit, meanwhile)
+    return begun("netns", visit).result()
 
 
 def lasting(path: Path, settings: Mapping[str, str]) -> None:
@@ -80,35 +78,13 @@ def lasting(path: Path, settings: Mapping[str, str]) -> None:
         if not path.exists():
             path.touch()
         if path.stat().st_dev != Path("/proc/thread-self/ns/net").stat().st_dev:  # all namespaces are on one
-            _apart(make)
+            begun("netns", make).result()
 
 
 def _call(function: Callable[..., int], *arguments: object) -> None:
     if function(*arguments) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def _apart(work: Callable[[], T], meanwhile: Callable[[], object] = lambda: None) -> T:
-    """Do it in a thread that ends with it."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="netns", daemon=True)
-    thread.start()
-    try:
-        meanwhile()
-    finally:
-        thread.join()
-    for error in errors:
-        raise error
-    return results[0]
 
 
 @contextmanager

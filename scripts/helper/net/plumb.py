@@ -5,7 +5,7 @@ Each function does the whole or nothing: what it began is undone when it fails. 
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from itertools import count
@@ -30,8 +30,10 @@ __all__ = [
     "fit",
     "free_interface",
     "interfaces",
+    "make",
     "plug",
     "set_mtu",
+    "settle",
     "underlay",
     "unplug",
     "veth",
@@ -54,40 +56,33 @@ def plug(
     gateway: IPv4Address | None,
     address6: IPv6Interface | None = None,
     gateway6: IPv6Address | None = None,
-    meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """Give the namespace an interface, up and with its addresses, whose other end is the device `host_end` here.
 
-    The peer is made straight in the namespace under its final name. `mtu` in bytes. `meanwhile` is called once the host
-    end is up, while the other one is set up; if it fails, all does, and if that one fails, its doing is the caller's to
-    undo.
+    `mtu` in bytes.
     """
+    with ExitStack() as undo:
+        make(netns, host_end, interface, mtu)
+        undo.callback(unplug, host_end)
+        settle(
+            netns,
+            interface,
+            mac=mac,
+            address=address,
+            mtu=mtu,
+            gateway=gateway,
+            address6=address6,
+            gateway6=gateway6,
+        )
+        undo.pop_all()
 
-    def settle(ipr: IPRoute) -> None:
-        index = links.find(interface)
-        links.transmit_checksums_off(interface)
-        if address:
-            ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
-        if address6:
-            links.addresses_as_given(interface)
-        ipr.link("set", index=index, state="up")
-        if address6:
-            links.add_address6(ipr, index, address6)
-        if gateway:
-            _default_route(ipr, index, address, gateway)
-        if gateway6:
-            _default_route(ipr, index, address6, gateway6)
 
-    with ExitStack() as undo, IPRoute() as ipr:
-        fd = undo.enter_context(opened(netns))
+def make(netns: str, host_end: str, interface: str, mtu: int) -> None:
+    """The pair alone, `mtu` in bytes: the host end up, the other one down, straight in the namespace under its name."""
+    with ExitStack() as undo, opened(netns) as fd, IPRoute() as ipr:
+        peer = {"ifname": interface, "mtu": mtu, "net_ns_fd": fd}
         try:
-            ipr.link(
-                "add",
-                ifname=host_end,
-                kind="veth",
-                mtu=mtu,
-                peer={"ifname": interface, "address": str(mac), "mtu": mtu, "net_ns_fd": fd},
-            )
+            ipr.link("add", ifname=host_end, kind="veth", mtu=mtu, peer=peer)
         except NetlinkError as error:
             if error.code == errno.EEXIST and interface in interfaces(netns):
                 raise TakenError(
@@ -96,10 +91,44 @@ def plug(
             with in_words(f"Making the interface “{interface}” with MTU {mtu} and its host end “{host_end}” failed"):
                 raise
         undo.callback(unplug, host_end)
-        with in_words(f"Setting up the interface “{interface}” in “{netns}” failed"):
+        with in_words(f"Bringing “{host_end}” up failed"):
             links.up_for_the_bridge_only(ipr, host_end)
-            inside(fd, settle, meanwhile)
         undo.pop_all()
+
+
+def settle(
+    netns: str,
+    interface: str,
+    *,
+    mac: Mac,
+    address: IPv4Interface | None,
+    mtu: int,
+    gateway: IPv4Address | None,
+    address6: IPv6Interface | None = None,
+    gateway6: IPv6Address | None = None,
+) -> None:
+    """Bring an interface up that was made, with all that makes it the container's. What fails is the caller's to undo.
+
+    `mtu` in bytes.
+    """
+
+    def work(ipr: IPRoute) -> None:
+        index = links.find(interface)
+        links.transmit_checksums_off(interface)
+        if address:
+            ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+        if address6:
+            links.addresses_as_given(interface)
+        ipr.link("set", index=index, address=str(mac), mtu=mtu, state="up")
+        if address6:
+            links.add_address6(ipr, index, address6)
+        if gateway:
+            _default_route(ipr, index, address, gateway)
+        if gateway6:
+            _default_route(ipr, index, address6, gateway6)
+
+    with opened(netns) as fd, in_words(f"Setting up the interface “{interface}” in “{netns}” failed"):
+        inside(fd, work)
 
 
 def _default_route(

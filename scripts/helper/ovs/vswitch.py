@@ -9,6 +9,7 @@ What was made is remembered as it was written, from then until it is taken away.
 somebody else's doing, as long as whoever looks is alone (the host's lock).
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class Vswitch:
         self._stands: dict[str, tuple[PortPlan, int | None]] = {}  # what we made, and its ofport
         self._kept: dict[str, str] = {}  # all records, for a bridge that is made again
         self._last_ofport = 0  # that was asked for
+        self._numbering = threading.Lock()
 
     def close(self) -> None:
         """End the connection."""
@@ -117,10 +119,11 @@ class Vswitch:
 
     def next_ofport(self) -> int:
         """A number for a port, which none of ours has, and of those the one that was given out longest ago."""
-        taken = {ofport for _, ofport in self._stands.values()}
-        numbers = chain(range(self._last_ofport + 1, HIGHEST_OFPORT + 1), range(1, self._last_ofport + 1))
-        self._last_ofport = next(number for number in numbers if number not in taken)
-        return self._last_ofport
+        with self._numbering:
+            taken = {ofport for _, ofport in tuple(self._stands.values())}
+            numbers = chain(range(self._last_ofport + 1, HIGHEST_OFPORT + 1), range(1, self._last_ofport + 1))
+            self._last_ofport = next(number for number in numbers if number not in taken)
+            return self._last_ofport
 
     def add_endpoint_port(
         self, name: str, endpoint: str, record: tuple[str, str] | None, ofport: int | None = None

@@ -7,19 +7,23 @@ host is pending.
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
 
 from app.wire import Admission, Ask, Outcome, Rates
 from flows.model import DEFAULT_VLAN, Mac
 from flows.rate import format_rate
+from scripts.helper.attached.endpoints import Pair
 from scripts.helper.attached.host import Host
+from scripts.helper.begun import begun
 from scripts.helper.containers import Container, Docker
-from scripts.helper.line.ahead import Ahead
+from scripts.helper.line.ahead import SESSION_S, Ahead
 from scripts.helper.line.report import Channel
 from scripts.helper.net import plumb
+from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import EndpointRecord, Key, bounded_labels
 from scripts.helper.people.asked import Connect, Disconnect, Wait
 from scripts.helper.people.checks import (
@@ -35,7 +39,6 @@ from scripts.helper.people.checks import (
 )
 from scripts.helper.problem import AwayError, RefusedError
 
-SESSION_S = 2.0  # how long to wait for a session with a controller that answers
 LOOK_S = 0.2  # between two looks whether somebody connected what is waited for
 
 log = logging.getLogger(__name__)
@@ -58,13 +61,7 @@ class Attach:
             if there is not None:
                 return self._already(container, asked, *there)
             key = Key(container.id, asked.interface or plumb.free_interface(netns))
-            admission, known = self._admit(key, container, asked)
-            ahead = Ahead(self._channel, key, SESSION_S if known else 0)
-            try:
-                self._plug(key, container, netns, asked, admission, ahead)
-            except BaseException:
-                ahead.taken_back()
-                raise
+            admission, ahead = self._admit_and_plug(key, container, netns, asked)
             try:
                 outcome = ahead.outcome()
             except RefusedError:
@@ -148,27 +145,28 @@ class Attach:
     def _already(self, container: Container, asked: Connect, key: Key, record: EndpointRecord) -> dict[str, Any]:
         refuse_difference(container.name, asked, key, record)
         self._host.settle(container.id, container, {})
+        ahead = Ahead(self._channel, key, None)
         try:
-            admission, known = self._admit(key, container, asked)
+            admission = self._admit(key, container, asked, ahead.admit)
         except RefusedError:  # it is so already, whatever the controller thinks of it; `endpoints` says what
-            admission, known = self._admitted_here(record.address, record.address6, record), self._channel.connected
-        outcome = self._channel.tell(key, SESSION_S if known else 0)
+            admission = self._admitted_here(record.address, record.address6, record)
+        outcome = ahead.outcome()
         return self._answer(key, admission, outcome, already=True)
 
-    def _admit(self, key: Key, container: Container, asked: Connect) -> tuple[Admission, bool]:
-        """The controller's admission, or ours if it is away; whether it was the controller's."""
+    def _admit(self, key: Key, container: Container, asked: Connect, admit: Callable[[Ask], Admission]) -> Admission:
+        """The controller's admission, or ours if it is away."""
         vlan = asked.vlan
         if asked.bridge:
             vlan = vlan_behind(asked.bridge, self._host.joins.records().get(asked.bridge), vlan)
         ask = _ask(key, container, asked, vlan)
         try:
-            return self._channel.admit(ask), True
+            return admit(ask)
         except AwayError as error:
             refuse_named_network(asked, str(error))
             refuse_without_prefix(asked, str(error))
             refuse_twin(self._host.endpoints.records(), ask, asked)
             refuse_leased(self._host.pools.records().values(), ask, asked)
-            return self._admitted_here(IPv4Interface(asked.address), asked.interface6, ask), False
+            return self._admitted_here(IPv4Interface(asked.address), asked.interface6, ask)
 
     def _admitted_here(
         self, address: IPv4Interface, address6: IPv6Interface | None, said: Ask | EndpointRecord
@@ -185,9 +183,30 @@ class Attach:
             down_kbps=said.down_kbps,
         )
 
-    def _plug(
-        self, key: Key, container: Container, netns: str, asked: Connect, admission: Admission, ahead: Ahead
-    ) -> None:
+    def _admit_and_plug(self, key: Key, container: Container, netns: str, asked: Connect) -> tuple[Admission, Ahead]:
+        """The interface is made while the controller is asked; what fails leaves nothing."""
+        ofport = None if asked.bridge else self._host.vswitch.next_ofport()
+        ahead = Ahead(self._channel, key, ofport)
+        try:
+            with self._making(key, container, netns, ofport) as made:
+                admission = self._admit(key, container, asked, ahead.admit)
+                self._plug(key, container, made.result(), asked, admission)
+        except BaseException:
+            ahead.taken_back()
+            raise
+        return admission, ahead
+
+    @contextmanager
+    def _making(self, key: Key, container: Container, netns: str, ofport: int | None) -> Iterator[Future[Pair]]:
+        made = begun("making", lambda: self._host.make(key, container.name, netns, ofport))
+        try:
+            yield made
+        except BaseException:
+            with suppress(RefusedError, PlumbError):  # what came before is what counts
+                self._host.unmake(made.result())
+            raise
+
+    def _plug(self, key: Key, container: Container, pair: Pair, asked: Connect, admission: Admission) -> None:
         up_kbps, down_kbps = asked.kbps
         record = EndpointRecord(
             name=container.name,
@@ -206,7 +225,7 @@ class Attach:
         )
         refuse_outside_gateway(record)
         rates = Rates(up_kbps=admission.up_kbps, down_kbps=admission.down_kbps)
-        self._host.plug(key, record, netns, rates, ahead.begin)
+        self._host.plug(key, record, pair, rates)
 
     def _answer(self, key: Key, admission: Admission, outcome: Outcome | None, *, already: bool) -> dict[str, Any]:
         record = self._host.endpoints.records()[key]

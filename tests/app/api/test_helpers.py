@@ -60,12 +60,27 @@ def test_admission(client: TestClient, refused: Refused) -> None:
     refused(404, "unknown-host", "POST", "/v1/hosts/h9/admit", json=ASK)
 
 
+def test_what_comes_at_once_is_answered_in_two_lines(client: TestClient, twin: Twin, refused: Refused) -> None:
+    comes = client.simulate_post("/v1/hosts/h1/comings?session=1", json={"ask": ASK, "ofport": 7})
+
+    admitted, outcome = map(json.loads, comes.text.splitlines())
+    assert comes.headers["content-type"] == "application/jsonl"
+    assert (admitted["admission"]["address"], admitted["endpoint"]["ofport"]) == ("172.15.42.9/24", 7)
+    assert outcome["pending"] == []
+    assert [report.ofport for report in twin.states["h1"].endpoints.values() if report.name == ASK["name"]] == [7]
+    bad = {"ask": ASK | {"address": "300.1.1.1"}, "ofport": 7}
+    refused(422, "bad-address", "POST", "/v1/hosts/h1/comings?session=1", json=bad)
+    for ofport in (0, 0xFFFFFFFE, "one"):
+        refused(422, "invalid", "POST", "/v1/hosts/h1/comings?session=1", json={"ask": ASK, "ofport": ofport})
+
+
 @pytest.mark.parametrize("session", [0, 2])
 def test_only_the_newest_session_is_heard(refused: Refused, session: int) -> None:
     event = {"kind": "tunnels_up", "tunnels": {"h2": 5}}
     for method, what, body in (
         ("GET", "wants", None),
         ("POST", "events", event),
+        ("POST", "comings", {"ask": ASK, "ofport": 7}),
         ("POST", "done", {"key": "tunnels", "generation": 1}),
     ):
         refused(409, "stale-session", method, f"/v1/hosts/h1/{what}?session={session}", json=body)

@@ -11,7 +11,9 @@ from app.policy import Assignment, Match, NetworkRule, Policy
 from app.rules import Rules
 from app.wire import (
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     EndpointDown,
     EndpointReport,
@@ -31,7 +33,7 @@ from app.wire import (
 )
 from flows.cookie import Feature, pack
 from flows.intent import Intent
-from flows.model import EndpointKey, Link, Tunnel
+from flows.model import EndpointKey, Link, Mac, Tunnel
 from flows.rate import format_rate
 from flows.table import Table
 
@@ -190,6 +192,15 @@ class Twin:
         except ValueError as error:
             raise RefusedError(422, "bad-address", f"“{ask.address}” is not an address.") from error
         return Admission(address=address, network="default", vlan=ask.vlan or 1, mtu=1450, up_kbps=ask.up_kbps)
+
+    def come(self, host: str, session: int, coming: Coming) -> Iterator[Admitted | Outcome]:
+        self._session(host, session)
+        admission = self.admit(host, coming.ask)
+        said = coming.ask.model_dump(exclude={"address", "address6", "network", "gateway"})
+        mac = str(Mac.of(admission.address.ip))
+        endpoint = EndpointReport(**said, ofport=coming.ofport, address=admission.address, mac=mac)
+        yield Admitted(admission=admission, endpoint=endpoint)
+        yield self.heard(host, session, EndpointUp(endpoint=endpoint))
 
     def admit_network(self, host: str, network: NetworkReport) -> None:
         self._host(host)

@@ -4,7 +4,7 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Interface, ip_network
@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from app.wire import (
     EVENT,
     Admission,
+    Admitted,
     Ask,
+    Coming,
     Done,
     Drift,
     EndpointDown,
@@ -32,6 +34,7 @@ from app.wire import (
     Want,
     Welcome,
 )
+from flows.model import Mac
 
 BEAT_S = 0.5
 
@@ -63,6 +66,7 @@ class Twin:
         self.networks: list[NetworkReport] = []
         self.released: list[Lease] = []
         self.refused: dict[str, str] = {}  # container/interface -> why, for events and reports
+        self.breaks_off = False  # what comes is admitted, and nothing is said any more
         self.wants: dict[str, Want] = {}
         self._news: queue.Queue[Want] = queue.Queue()
         self._server: ThreadingHTTPServer | None = None
@@ -104,7 +108,9 @@ class Twin:
     def answered(self, want: Want) -> bool:
         return any((done.key, done.generation) == (want.key, want.generation) for done in self.done)
 
-    def hear(self, method: str, resource: str, session: int | None, body: bytes) -> BaseModel | None:
+    def hear(
+        self, method: str, resource: str, session: int | None, body: bytes
+    ) -> BaseModel | Iterator[BaseModel] | None:
         if session is not None and session != self.session:
             raise ProblemError(409, "stale-session", "begin again")
         match method, resource:
@@ -113,6 +119,8 @@ class Twin:
             case "POST", "admit":
                 self.asked.append(Ask.model_validate_json(body))
                 return self.admits(self.asked[-1])
+            case "POST", "comings":
+                return self._come(Coming.model_validate_json(body))
             case "POST", "events":
                 return self._event(EVENT.validate_json(body))
             case "POST", "networks":
@@ -162,6 +170,16 @@ class Twin:
         else:
             self.tunnels = dict(event.tunnels)
         return Outcome(generation=1, pending=self.pending)
+
+    def _come(self, coming: Coming) -> Iterator[BaseModel]:
+        self.asked.append(coming.ask)
+        admission = self.admits(coming.ask)
+        said = coming.ask.model_dump(exclude={"address", "address6", "network", "gateway"})
+        ends = {"address": admission.address, "address6": admission.address6, "ofport": coming.ofport}
+        endpoint = EndpointReport(**said, **ends, mac=str(Mac.of(admission.address.ip)))
+        outcome = self._event(EndpointUp(endpoint=endpoint))
+        said: tuple[BaseModel, ...] = (Admitted(admission=admission, endpoint=endpoint), outcome)
+        return iter(said[:1] if self.breaks_off else said)
 
     def stream(self, session: int, say: Callable[[bytes], None]) -> None:
         news = self._news
@@ -223,7 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
         except ProblemError as problem:
             self._say(problem.status, json.dumps(problem.document).encode())
         else:
-            self._say(200 if answer else 204, answer.model_dump_json().encode() if answer else b"")
+            if isinstance(answer, Iterator):
+                self._say_lines(answer)
+            else:
+                self._say(200 if answer else 204, answer.model_dump_json().encode() if answer else b"")
 
     def _say(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -236,11 +257,20 @@ class _Handler(BaseHTTPRequestHandler):
         if resource != "wants" or session != self.twin.session:
             self._say(409, json.dumps(ProblemError(409, "stale-session", "begin again").document).encode())
             return
+        self._begin_lines()
+        self.twin.stream(session, self._chunk)
+        self._chunk(b"")
+
+    def _say_lines(self, lines: Iterator[BaseModel]) -> None:
+        self._begin_lines()
+        for line in lines:
+            self._chunk(line.model_dump_json().encode() + b"\n")
+        self._chunk(b"")
+
+    def _begin_lines(self) -> None:
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.twin.stream(session, self._chunk)
-        self._chunk(b"")
 
     def _chunk(self, piece: bytes) -> None:
         self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")

@@ -29,7 +29,7 @@ def twin(running: tuple[Running, Twin]) -> Iterator[Twin]:
     twin = running[1]
     until(lambda: running[0].ask("GET", "/v1/status")[1]["controller"] == "connected")
     yield twin
-    twin.pending, twin.admits, twin.refused = (), admitted, {}
+    twin.pending, twin.admits, twin.refused, twin.breaks_off = (), admitted, {}, False
 
 
 def ports(ovs: Ovs) -> list[str]:
@@ -104,6 +104,25 @@ def test_what_could_not_be_made_is_told_to_be_gone(here: Running, twin: Twin, ov
 
     assert twin.endpoints == {}
     assert ports(ovs) == []
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(here: Running, twin: Twin, containers: Make) -> None:
+    one, before = containers("10.1.0.1/24"), len(twin.events)
+    twin.breaks_off = True
+
+    assert here.do("connect", container=said(one), address="10.1.0.1/24")["pending"] == []
+
+    assert twin.events[before:] == ["endpoint_up", "endpoint_up"]
+
+
+def test_a_session_that_has_ended_unheard_is_begun_again(here: Running, twin: Twin, containers: Make) -> None:
+    one, before = containers("10.1.0.1/24"), twin.session
+    twin.session += 1
+
+    assert here.do("connect", container=said(one), address="10.1.0.1/24")["pending"] == []
+
+    assert twin.session == before + 2
+    assert f"{said(one)}/eth0" in twin.endpoints
 
 
 def test_where_somebody_else_has_the_number_the_other_one_is_told(
