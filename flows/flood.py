@@ -11,6 +11,7 @@ receiver's shaper, on the host's end of its interface, holds it to the rate all 
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from flows.cookie import Feature, pack
 from flows.fields import ORIGIN, TUN_ID, Origin, within
@@ -28,8 +29,8 @@ def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
     # Gateways and resolvers are everybody's own: a host with nothing else in the segment has no use for a copy.
     hosts = {name for name, there in members.items() if not all(member.role.everywhere for member in there)}
     tunnels = sorted(port for peer, port in host.tunnels.items() if peer in hosts)
-    here: tuple[Action, ...] = tuple(map(Output, local))
-    there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(Output, tunnels)) if tunnels else ()
+    here: tuple[Action, ...] = tuple(map(_to, local))
+    there: tuple[Action, ...] = (Set(TUN_ID, segment), *map(_to, tunnels)) if tunnels else ()
     owner = intent.networks[segment].owner
     for origin, actions in ((Origin.ENDPOINT, here + there), (Origin.TUNNEL, here)):
         yield flow(
@@ -39,3 +40,9 @@ def of_segment(intent: Intent, segment: int, host: Host) -> Iterator[Flow]:
             actions,
             pack(Feature.FLOOD, owner),
         )
+
+
+@lru_cache(1 << 14)
+def _to(ofport: int) -> Output:
+    """One value for all segments that the port is of."""
+    return Output(ofport)

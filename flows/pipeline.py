@@ -15,11 +15,12 @@ there. `compile_bridge` is the oracle: the difference is the same by both ways, 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 
 from flows import arp, classify, flood, l2, nd, output, rate_limit, spoof_guard
 from flows.delta import Delta, delta
-from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry
+from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry, Output
 from flows.intent import Intent
 from flows.model import Endpoint, EndpointKey, Host
 from flows.table import Table
@@ -42,6 +43,9 @@ OF_LOCAL: tuple[Callable[[Endpoint], Iterator[Flow]], ...] = (
 )
 OF_MEMBER: tuple[Callable[[Endpoint, int, Host], Iterator[Flow]], ...] = (arp.of_member, nd.of_member, l2.of_member)
 OF_SEGMENT: tuple[Callable[[Intent, int, Host], Iterator[Flow]], ...] = (nd.of_segment, flood.of_segment)
+
+
+REMEMBERED = 32  # segments of a host, as one intent has them
 
 
 class FlowConflictError(Exception):
@@ -179,9 +183,16 @@ def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
         (of_bridge(intent, here) for of_bridge in OF_BRIDGE if subjects.bridge),
         (of_local(endpoint) for endpoint in subjects.local for of_local in OF_LOCAL),
         (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
-        (of_segment(intent, segment, here) for segment in subjects.segments for of_segment in OF_SEGMENT),
+        (iter(_of_segment(intent, segment, here.name)) for segment in subjects.segments),
     )
     return chain.from_iterable(features)
+
+
+@lru_cache(REMEMBERED)
+def _of_segment(intent: Intent, segment: int, host: str) -> tuple[Flow, ...]:
+    """A segment costs as much as it has members, and is asked for twice: after one step and before the next."""
+    here = intent.hosts[host]
+    return tuple(chain.from_iterable(of_segment(intent, segment, here) for of_segment in OF_SEGMENT))
 
 
 def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, MeterEntry]) -> None:
@@ -190,6 +201,8 @@ def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, M
         if other is not flow and other != flow:
             raise FlowConflictError(f"one key, two flows:\n{other}\n{flow}")
         for action in flow.actions:
+            if type(action) is Output:
+                continue  # the most, where a flow has many
             if type(action) is Goto and not flow.table < action.table < Table.MARKER:
                 raise FlowConflictError(f"a packet only moves forward, and never to the marker: {flow}")
             if type(action) is Meter and action.meter not in meters:

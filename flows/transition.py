@@ -25,7 +25,6 @@ leaves some switches before it and some behind it; the next one begins with that
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import NamedTuple
 
 from flows.cookie import PIPELINE
@@ -186,14 +185,18 @@ def _may_linger(current: Intent, target: Intent, key: EndpointKey) -> bool:
 def _kept(current: Intent, target: Intent, step: Mapping[EndpointKey, Endpoint | None]) -> Mapping[str, frozenset[int]]:
     """The segments of each host that its last member there has moved out of, now or a while ago."""
     left = {host: set(segments) for host, segments in current.kept.items() if host in target.hosts}
-    for key in step.keys() & current.endpoints.keys():
-        if (now := step[key]) is not None:
+    for key, now in step.items():
+        if now is not None and key in current.endpoints:
             left.setdefault(key.host, set()).update(current.endpoints[key].receives - now.receives)
     for host, segments in left.items():
-        stay = (end for end in current.local.get(host, ()) if end.key not in step)
-        come = (end for key, end in step.items() if end is not None and key.host == host)
-        segments.difference_update(DETOURS, *(end.receives for end in chain(stay, come)))
+        segments.difference_update(*(end.receives for key, end in step.items() if end is not None and key.host == host))
+        segments -= {s for s in segments if s in DETOURS or _stays(current, host, s, step)}
     return {host: frozenset(segments) for host, segments in left.items() if segments}
+
+
+def _stays(current: Intent, host: str, segment: int, step: Mapping[EndpointKey, Endpoint | None]) -> bool:
+    """Whether somebody is there whom the step does not concern."""
+    return any(end.key not in step for end in current.members.get(segment, {}).get(host, ()))
 
 
 def _in_use(current: Intent, target: Intent, segment: int) -> bool:
