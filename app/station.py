@@ -227,7 +227,7 @@ class Station:
     def _give(self, bridge: Bridge, change: Plan, known: Known, sweeping: bool) -> Known:
         self.has = None  # not known, until it is known again
         if change:
-            LOG.info("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
+            LOG.debug("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
             bridge.apply(change)
         if sweeping:
             bridge.drop_strays()

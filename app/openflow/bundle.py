@@ -1,13 +1,15 @@
 """One atomic, ordered change of a bridge as a state machine: all that changes a bundle's state is here. No I/O.
 
-    NEW --start--> FILLING --barrier--> COMMITTING --barrier--> COMMITTED
-                      |                     |
-                      | (something refused) `-- (refused) --> FAILED
-                      `-----barrier-----> DISCARDING --barrier--> DISCARDED
+    NEW --start--> FILLING --answered--> COMMITTING --answered--> COMMITTED
+                      |                      |
+                      | (something refused)  `-- (refused) --> FAILED
+                      `-----answered-----> DISCARDING --answered--> DISCARDED
 
 Open vSwitch answers a message that it refuses with an error, leaves it out of the bundle and commits the rest. So the
-bundle is filled, a barrier shows that all of it was read, and only a bundle without an error is committed. Some things
-it finds only then (a meter that is not there): it takes the whole bundle back, and its errors name change and commit.
+bundle is filled (which opens it: OpenFlow 1.5, 7.3.9.6), a barrier shows that all of it was read, and only a bundle
+without an error is committed. Some things it finds only then (a meter that is not there): it takes the whole bundle
+back, and its errors name the change, then the commit. What is committed or discarded is answered itself, by a reply or
+an error, so no barrier comes after that.
 """
 
 from dataclasses import dataclass, field
@@ -27,9 +29,9 @@ class State(Enum):
 
 
 class Send(Enum):
-    """What is to be sent now; the barrier after it is part of each."""
+    """What is to be sent now."""
 
-    FILL = auto()  # open, then every change
+    FILL = auto()  # every change, then a barrier
     COMMIT = auto()
     DISCARD = auto()
 
@@ -65,8 +67,8 @@ class Bundle:
         if self.state is State.COMMITTING:
             self.state = State.FAILED
 
-    def barrier(self) -> Send | None:
-        """The barrier was answered, so every error has come: the next thing to send, None at the end."""
+    def answered(self) -> Send | None:
+        """What was sent last is answered, so every error has come: the next thing to send, None at the end."""
         self._expect(State.FILLING, State.COMMITTING, State.DISCARDING, State.FAILED)
         if self.state is State.FILLING:
             self.state = State.DISCARDING if self.refusals else State.COMMITTING

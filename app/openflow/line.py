@@ -1,9 +1,9 @@
 """The line to one bridge, over os-ken's connection: what is said, and what comes for it. Every wait has an end.
 
-Each talk takes a run of xids, and all that it says is followed by a barrier: whatever comes with one of these xids
-belongs to it, and with the barrier's answer there is no more to come. So nobody needs to know which message is
-answered how often, and an error names the message that it is about. The xids are taken from os-ken's own counter for
-the connection, so that they never meet those of its echo requests.
+Each talk takes a run of xids, and all that it says is followed by a barrier, or by a message that is answered in any
+case: whatever comes with one of these xids belongs to it, and with that answer there is no more to come. So nobody
+needs to know which message is answered how often, and an error names the message that it is about. The xids are taken
+from os-ken's own counter for the connection, so that they never meet those of its echo requests.
 """
 
 import time
@@ -104,6 +104,11 @@ class Line:
         """These messages and a barrier, ready to be sent. All is put into bytes first: a bundle must not idle."""
         return in_turns(_blocks(chain(said, _barrier(talk))))
 
+    def end(self, talk: Talk, make: Make) -> None:
+        """Send a message that is answered itself, by a reply or an error, once all before it is done."""
+        talk.said = next(talk.xids)
+        self.send((make(talk.said),))
+
     def send(self, blocks: Iterable[bytes]) -> None:
         """What was `encoded` leaves."""
         for block in blocks:
@@ -111,10 +116,10 @@ class Line:
                 raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} is gone")
 
     def heard(self, talk: Talk, patience_s: float | None = None) -> list[Reply]:
-        """What comes until the talk's last barrier is answered."""
-        return list(self._until_barrier(talk, time.monotonic() + (patience_s or self.patience_s)))
+        """What comes until the last is answered that was to be."""
+        return list(self._until_answered(talk, time.monotonic() + (patience_s or self.patience_s)))
 
-    def _until_barrier(self, talk: Talk, deadline: float) -> Iterator[Reply]:
+    def _until_answered(self, talk: Talk, deadline: float) -> Iterator[Reply]:
         while True:
             try:
                 msg = talk.inbox.get(timeout=max(deadline - time.monotonic(), 0.001))
@@ -122,9 +127,11 @@ class Line:
                 raise SwitchGoneError(f"the bridge {self.dpid:#018x} did not answer in time") from None
             if msg is None:
                 raise SwitchGoneError(f"the connection to the bridge {self.dpid:#018x} ended")
-            if msg.xid == talk.said:
+            last = msg.xid == talk.said
+            if not last or msg.msg_type == ofp.OFPT_ERROR:
+                yield msg
+            if last:
                 return
-            yield msg
 
 
 def _blocks(parts: Iterator[bytes]) -> Work[list[bytes]]:

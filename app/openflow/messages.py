@@ -33,7 +33,6 @@ class MeterCommand(IntEnum):
 class BundleCommand(IntEnum):
     """What becomes of a bundle."""
 
-    OPEN = ofp.OFPBCT_OPEN_REQUEST
     COMMIT = ofp.OFPBCT_COMMIT_REQUEST
     DISCARD = ofp.OFPBCT_DISCARD_REQUEST
 
@@ -44,7 +43,7 @@ def barrier(xid: int) -> bytes:
 
 
 def bundle_control(bundle: int, command: BundleCommand, xid: int) -> bytes:
-    """Opens, commits or discards an atomic, ordered bundle."""
+    """Commits or discards an atomic, ordered bundle."""
     size = _BUNDLE_CONTROL.size
     return _BUNDLE_CONTROL.pack(ofp.OFP_VERSION, ofp.OFPT_BUNDLE_CONTROL, size, xid, bundle, command, _BUNDLE_FLAGS)
 

@@ -21,7 +21,7 @@ class Talk:
 
     first: int
     end: int  # the first that is another's
-    said: int = 0  # the last barrier
+    said: int = 0  # the last that is answered
     inbox: Any = field(default_factory=lambda: hub.Queue(MOST_REPLIES))
 
     def __post_init__(self) -> None:

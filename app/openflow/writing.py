@@ -31,8 +31,8 @@ SHOWN = 5  # refusals told in words
 MANY = 1000  # actions: a flow of fewer fits into a message
 TOO_LONG = "it does not fit into a message of OpenFlow: too many endpoints of one network are on this host"
 
-_BUNDLE_XIDS = 4  # open, barrier, commit or discard, barrier
-_COMMANDS = {Send.FILL: BundleCommand.OPEN, Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
+_BUNDLE_XIDS = 2  # barrier, commit or discard
+_COMMANDS = {Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
 
 FlowChange = tuple[Flow, Command]
 Refusals = list[tuple[Flow | MeterEntry | None, str]]
@@ -141,7 +141,8 @@ class _Underway:
         self._line = line
         self._talk = talk
         self._changes = changes
-        self._filling = line.encoded(talk, self._messages(self.bundle.start()))
+        self.bundle.start()
+        self._filling = line.encoded(talk, self._adding())
 
     def fill(self) -> None:
         """Send what it is of; waits for nothing."""
@@ -150,12 +151,11 @@ class _Underway:
 
     def go_on(self) -> bool:
         """Hear what became of the last step and take the next; whether there was one."""
-        for number, why in self._talk.errors(self._line.heard(self._talk)):
-            change = number - 1  # the first message opens the bundle
-            self.bundle.refused(change if 0 <= change < len(self._changes) else None, why)
-        step = self.bundle.barrier()
+        for change, why in self._talk.errors(self._line.heard(self._talk)):
+            self.bundle.refused(change if change < len(self._changes) else None, why)
+        step = self.bundle.answered()
         if step is not None:
-            self._line.send(self._line.encoded(self._talk, self._messages(step)))
+            self._line.end(self._talk, partial(messages.bundle_control, self._talk.first, _COMMANDS[step]))
         return step is not None
 
     def discard(self) -> None:
@@ -168,12 +168,10 @@ class _Underway:
         """What was refused, and why."""
         return [(None if n is None else self._changes[n][0], why) for n, why in self.bundle.reasons]
 
-    def _messages(self, step: Send) -> Iterator[bytes]:
-        number, xids = self._talk.first, self._talk.xids
-        yield messages.bundle_control(number, _COMMANDS[step], next(xids))
-        if step is Send.FILL:
-            for (flow, command), xid in zip(self._changes, xids, strict=False):
-                yield shapes.bundle_add(number, flow, command, xid)
+    def _adding(self) -> Iterator[bytes]:
+        number = self._talk.first
+        for (flow, command), xid in zip(self._changes, self._talk.xids, strict=False):
+            yield shapes.bundle_add(number, flow, command, xid)
 
 
 def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
