@@ -186,6 +186,10 @@ class Driven:
                 with suppress(GoneError):  # when it starts again it is plugged with this one
                     plumb.fit(self._netns[name], record.interface, record.veth, mtu)
 
+    def netns(self, key: Key) -> str | None:
+        """The path of the namespace that it is in."""
+        return next((self._netns.get(name) for name, record in self.records().items() if record.key == key), None)
+
     def containers(self) -> Iterator[str]:
         """Those that have an endpoint, as far as it is known."""
         yield from (record.container for record in self.records().values() if record.container)

@@ -27,7 +27,7 @@ from app.wire import (
     TunnelPeer,
     TunnelsUp,
 )
-from flows.model import Tunnel
+from flows.model import Mac, Tunnel
 from flows.table import Table
 from scripts.helper.attached.driven import Driven
 from scripts.helper.attached.endpoints import Endpoints, Pair, devices, is_host_end
@@ -39,6 +39,7 @@ from scripts.helper.attached.way import Way
 from scripts.helper.config import Config
 from scripts.helper.containers import Container
 from scripts.helper.net import plumb
+from scripts.helper.net.advertise import advertise
 from scripts.helper.net.firewall import NatError
 from scripts.helper.net.member import lead
 from scripts.helper.net.nat import Nat
@@ -189,6 +190,17 @@ class Host:
             known = {address.ip for e in endpoints if e.network in served for address in e.addresses}
             if idle := self.pools.settled(name) - known:
                 yield name, pool, idle
+
+    def introduce(self, report: EndpointReport) -> None:
+        """Its neighbours are told where its IPv6 address is, which another container may have had, with another MAC."""
+        key = Key(report.container, report.interface)
+        with self._lock:
+            netns = self.endpoints.netns(key) or self.driven.netns(key)
+        if netns and report.address6:
+            try:
+                advertise(netns, key.interface, report.address6.ip, Mac.parse(report.mac))
+            except PlumbError as error:  # they find out by themselves, within half a minute
+                log.debug("%s", error)
 
     def networks(self) -> tuple[NetworkReport, ...]:
         """Docker's networks here that are ours to drive."""

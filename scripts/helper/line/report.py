@@ -67,6 +67,8 @@ class Source(Protocol):
 
     def networks(self) -> tuple[NetworkReport, ...]: ...
 
+    def introduce(self, report: EndpointReport) -> None: ...
+
     def note_clashes(self, leases: Sequence[Lease]) -> None: ...
 
 
@@ -269,6 +271,8 @@ class Channel:
             if session != self._session:  # the new session may have begun with how it was before
                 self._dirty[subject] = 0.0
             self._changed.notify_all()
+        if isinstance(event, EndpointUp) and event.endpoint.address6 and why is None:
+            self._source.introduce(event.endpoint)  # its flows are there by now
 
     @contextmanager
     def _turn(self, subject: Key) -> Iterator[None]:

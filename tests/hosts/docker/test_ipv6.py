@@ -245,3 +245,17 @@ def test_labels_say_both(lab: Lab) -> None:
 
     soon(lambda: "web1:eth0" in endpoints(lab), "it is connected")
     assert endpoints(lab)["web1:eth0"]["address6"] == str(IPv6Address("fd00:42::7")) + "/64"
+
+
+def test_an_address_that_another_container_had_is_found_at_once(blue: Lab) -> None:
+    web1, web2 = run(blue["h1"], "web1", "--ip6", "fd00:42::77"), run(blue["h2"], "web2")
+    up(blue, "web1", "web2")
+    assert reaches6(web2, "fd00:42::77")
+    before = inspected(web1)
+
+    docker(blue["h1"], "rm", "--force", "web1")
+    web3 = run(blue["h1"], "web3", "--ip", "172.15.42.99", "--ip6", "fd00:42::77")
+    up(blue, "web3")
+
+    assert inspected(web3)["MacAddress"] != before["MacAddress"]
+    assert reaches6(web2, "fd00:42::77"), "though its MAC is another one than that which web2 knows"
