@@ -108,18 +108,11 @@ class Endpoints:
         plumb.unplug(pair.host_end)
         self._made.discard(pair.host_end)
 
-    def plug(
-        self,
-        key: Key,
-        record: EndpointRecord,
-        pair: Pair,
-        *,
-        new: bool,
-    ) -> None:
+    def plug(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> None:
         """Make the pair the container's, with the bridge port and the record; PlumbError or VswitchError, and no trace.
 
-        `new`: the record is not on the bridge yet.
-        No packet goes where a rate is not held yet: the interface comes up after its shapers.
+        `new`: the record is not on the bridge yet. No packet goes where a rate is not held yet: the interface comes up
+        after its shapers.
         """
         netns, host_end = pair.netns, pair.host_end
         if record.behind:
@@ -145,18 +138,18 @@ class Endpoints:
             )
             if port := given.result():
                 self._ports[key] = port
+            else:
+                self.write(key, record)
             undo.pop_all()
         self._made.discard(host_end)
         self._netns[key] = netns
 
     def _give_port(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> PortState | None:
-        """The host end is on its bridge, and the record there; the port, if it is ours."""
-        name, text = ENDPOINT + str(key), record.text()
+        """The host end is on its bridge; the port, if that is ours, with the record."""
         if record.behind:
             plumb.bridge_port(record.behind, pair.host_end)
-            self._vswitch.write_record(name, text)
             return None
-        said = (name, text) if new else None
+        said = (ENDPOINT + str(key), record.text()) if new else None
         ofport = self._vswitch.add_endpoint_port(pair.host_end, str(key), said, pair.ofport)
         return PortState(pair.host_end, ofport, endpoint=str(key))
 

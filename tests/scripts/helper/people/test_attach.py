@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app.wire import Admission, Ask, NamesWant, Want
-from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
+from scripts.helper.attached.endpoints import devices
+from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import ProblemError, Twin, admitted
 
@@ -277,6 +278,25 @@ def test_a_failure_half_way_leaves_nothing(here: Running, twin: Twin, ovs: Ovs, 
     assert twin.endpoints == {}
     assert ovs.vsctl("get", "Bridge", BRIDGE, "external_ids") == "{}"
     assert "eth0" not in one.run("ip", "link")
+
+
+def test_a_failure_half_way_leaves_nothing_behind_a_bridge_either(here: Running, ovs: Ovs, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    one.run("ip", "route", "add", "default", "dev", "lo")
+    run("ip", "link", "add", "dbr9", "type", "bridge")
+    try:
+        here.do("join-bridge", bridge="dbr9")
+        before = ovs.vsctl("get", "Bridge", BRIDGE, "external_ids"), ports(ovs), devices()
+        asked = {"container": said(one), "address": "10.1.0.1/24", "bridge": "dbr9"}
+
+        assert "default route already" in here.refused("connect", **asked, gateway="10.1.0.9")[2]
+
+        assert (ovs.vsctl("get", "Bridge", BRIDGE, "external_ids"), ports(ovs), devices()) == before
+        assert not here.do("connect", **asked)["already"]
+        here.do("disconnect", container=said(one))
+    finally:
+        here.do("leave-bridge", bridge="dbr9")
+        run("ip", "link", "delete", "dbr9")
 
 
 def test_a_host_that_is_pending_makes_it_a_202(here: Running, twin: Twin, containers: Make) -> None:
