@@ -128,12 +128,20 @@ class NetworkDriver:
         return EMPTY
 
     def publish(self, asked: Publish) -> dict[str, Any]:
-        """The container's ports are published on this host, all of them or none."""
+        """The container's ports are published on this host, all of them or none.
+
+        The engine asks this of the first of a container's networks that it joins, in any order, and of another one when
+        that leads out: so a port that this network cannot lead to is that one's to publish, and no refusal.
+        """
         wanted = published((asked.options and asked.options.bindings) or ())
         with self._host.alone():
             record = self._host.driven.records().get(asked.endpoint)
             if record is None:
                 raise RefusedError(404, "unknown-endpoint", "this endpoint is not known: start the container again")
+            nowhere = [port for port in wanted if not any(leading((port,), record.addresses))]
+            for port in nowhere:
+                log.warning("%s is not published by a network without IPv6, of which %s is", port, record.address)
+            wanted = tuple(port for port in wanted if port not in nowhere)
             self._refuse_in_use(asked.endpoint, record, [port for port in wanted if port not in record.ports])
             self._publish(asked.endpoint, wanted)
         return EMPTY
@@ -211,16 +219,13 @@ class NetworkDriver:
             self._channel.mark(key)
 
     def _refuse_in_use(self, endpoint: str, record: DrivenRecord, wanted: Iterable[PublishedPort]) -> None:
-        """RefusedError if one of these ports leads nowhere, or another endpoint or a process of this host has it."""
+        """RefusedError if another endpoint or a process of this host has one of these ports."""
         records, others = self._host.driven.records(), list(self._host.driven.published())
         for port in wanted:
-            leads = list(leading((port,), record.addresses))
-            if not leads:
-                raise _unpublished(port, "the container has no IPv6 address: make its network with --ipv6")
             for name, other in others:
                 if name != endpoint and overlap(port, other.port):
                     raise _unpublished(port, f"{records[name].name or name[:12]} has {other.port}")
-            for why in filter(None, map(why_not_free, leads)):
+            for why in filter(None, map(why_not_free, leading((port,), record.addresses))):
                 raise _unpublished(port, why)
 
     def _known(self, name: str) -> NetworkRecord:

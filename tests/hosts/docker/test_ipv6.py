@@ -105,6 +105,26 @@ def test_a_port_of_one_address_leads_there_until_its_container_goes(blue: Lab, w
     assert port not in containet(host, "endpoints")
 
 
+def test_a_port_that_another_network_leads_to_stops_no_container(lab: Lab, world: str) -> None:  # noqa: ARG001
+    """Docker asks the networks of a container in any order whether they publish its ports."""
+    host = lab["h1"]
+    docker(host, "network", "create", "--ipv6", "--subnet", "172.18.5.0/24", "--subnet", "fd00:5::/64", "lan")
+    docker(host, *MAKE, "--subnet", SUBNET, "-o", "vlan=10", "blue")
+    words = ("--name", "web1", "--network", "lan", "-p", "[2001:db8::1]:8080:80", "lab", "sleep", "100000")
+    docker(host, "run", "--detach", *words)
+    web1 = Box(host, "web1")
+    docker(host, "network", "connect", "blue", "web1")
+    try:
+        for _ in range(5):
+            docker(host, "restart", "--time=0", "web1")
+            up(lab, "web1")
+            serve(web1)
+            soon(lambda: asked(host, "2001:db8::1", 8080) != "", "it is reached there")
+    finally:
+        docker(host, "rm", "--force", "web1")
+        docker(host, "network", "rm", "blue", "lan")
+
+
 def test_a_stream_follows_the_port(blue: Lab, world: str) -> None:  # noqa: ARG001
     with asking_of(blue["outside"], "2001:db8::1") as answered:
         follows(blue, answered, "--ip6", "fd00:42::11", "fd00:42::12")

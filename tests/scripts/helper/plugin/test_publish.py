@@ -103,7 +103,6 @@ def test_ports_go_with_the_endpoint(endpoints: Running, method: str) -> None:
     [
         (wish(), "8080->80/tcp cannot be published: .* has 8080->80/tcp"),
         (wish(HostIP="127.0.0.1"), "addresses that others reach"),
-        (wish(HostIP="fd00::9", HostPort=9000), r"\[fd00::9\]:9000->80/tcp .* the container has no IPv6 address"),
         (wish(HostIP="198.51.100.9", HostPort=9000), "198.51.100.9 is no address of this host"),
         (wish(HostPort=9999), "a process of this host has port 9999/tcp"),
         (wish(HostPort=0, HostPortEnd=0), "say -p HOSTPORT:80"),
@@ -123,6 +122,13 @@ def test_all_or_none(endpoints: Running, ovs: Ovs, wanted: object, why: str) -> 
     assert re.search(why, said), said
     assert leads() == ["tcp dport 8080 dnat ip to 10.9.0.6:80"]
     assert remembered(ovs) == [8080]
+
+
+def test_a_port_that_another_network_has_to_publish_is_no_refusal(endpoints: Running, ovs: Ovs) -> None:
+    done(endpoints, PUBLISH, wishes(wish(HostIP="fd00::9", HostPort=9000), wish(81, 8081)))
+
+    assert leads() == ["tcp dport 8081 dnat ip to 10.9.0.5:81"]
+    assert remembered(ovs) == [8081]
 
 
 @pytest.fixture
