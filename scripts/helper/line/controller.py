@@ -83,7 +83,7 @@ class Controller:
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             return f"The controller at {self.url} does not answer in time."
         if isinstance(error, urllib3.exceptions.NewConnectionError):
-            return f"Nobody listens at {self.url}."
+            return f"Nobody listens at {self.url}, where the controller should."
         if isinstance(error, ConnectTimeoutError):
             return f"The controller at {self.url} is not to be reached within {CONNECT_S:g} s."
         return f"The connection to the controller at {self.url} broke ({type(error).__name__})."

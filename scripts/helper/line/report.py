@@ -9,8 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -190,6 +189,11 @@ class Channel:
         with self._changed:
             return self._changed.wait_for(lambda: subject not in self._dirty and subject not in self._talking, seconds)
 
+    def told(self, seconds: float) -> bool:
+        """Likewise of all that was marked."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._dirty and not self._talking, seconds)
+
     def agrees(self, subject: Key) -> bool:
         """Whether it is with this as it was told."""
         now = _said(self._source.event(subject))
@@ -201,24 +205,10 @@ class Channel:
 
         RefusedError if the controller will not have it. `patience_s`: how long to wait for a session.
         """
-        deadline = time.monotonic() + patience_s
-        with self._turn(subject):
-            while True:
-                with self._changed:
-                    left = max(deadline - time.monotonic(), 0)
-                    session = self._changed.wait_for(lambda: self._session, left)
-                    if session is None:
-                        self._dirty[subject] = 0.0
-                        return None
-                try:
-                    return self._post(session, subject, self._source.event(subject))
-                except StaleSessionError as error:
-                    self._lost(session, str(error))
-                except AwayError as error:
-                    log.warning("%s could not be told: %s", subject.brief, error)
-                    with self._changed:
-                        self._dirty[subject] = time.monotonic() + RETELL_S
-                    return None
+        with self._changed:
+            self._changed.wait_for(lambda: subject not in self._talking)
+            self._take_turn(subject)
+        return self._tell(subject, patience_s)
 
     def said(self, drift: Drift) -> bool:
         """Tell of a drift, once; whether the controller has heard it. It is about what was, so no report repeats it."""
@@ -274,15 +264,30 @@ class Channel:
         if isinstance(event, EndpointUp) and event.endpoint.address6 and why is None:
             self._source.introduce(event.endpoint)  # its flows are there by now
 
-    @contextmanager
-    def _turn(self, subject: Key) -> Iterator[None]:
-        """What is said about one thing is said in the order in which it was so."""
-        with self._changed:
-            self._changed.wait_for(lambda: subject not in self._talking)
-            self._talking.add(subject)
-            self._dirty.pop(subject, None)
+    def _take_turn(self, subject: Key) -> None:
+        """With the lock, and `_tell` is next: what is said about one thing is said in the order in which it was so."""
+        self._talking.add(subject)
+        self._dirty.pop(subject, None)
+
+    def _tell(self, subject: Key, patience_s: float) -> Outcome | None:
+        deadline = time.monotonic() + patience_s
         try:
-            yield
+            while True:
+                with self._changed:
+                    left = max(deadline - time.monotonic(), 0)
+                    session = self._changed.wait_for(lambda: self._session, left)
+                    if session is None:
+                        self._dirty[subject] = 0.0
+                        return None
+                try:
+                    return self._post(session, subject, self._source.event(subject))
+                except StaleSessionError as error:
+                    self._lost(session, str(error))
+                except AwayError as error:
+                    log.warning("%s could not be told: %s", subject.brief, error)
+                    with self._changed:
+                        self._dirty[subject] = time.monotonic() + RETELL_S
+                    return None
         finally:
             with self._changed:
                 self._talking.discard(subject)
@@ -293,9 +298,9 @@ class Channel:
             with self._changed:
                 while (subject := self._next_marked()) is None:
                     self._changed.wait(RETELL_S if self._dirty else None)
-                self._dirty.pop(subject)
+                self._take_turn(subject)  # at once: who waits until it is told sees that it is being told
             try:
-                self.tell(subject, 0)
+                self._tell(subject, 0)
             except RefusedError:
                 log.debug("%s is refused", subject.brief)  # said in full when it became so
             except (VswitchError, PlumbError) as error:

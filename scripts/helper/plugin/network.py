@@ -17,6 +17,7 @@ from scripts.helper.plugin.said import CreateEndpoint, CreateNetwork, Nothing, O
 from scripts.helper.problem import AwayError, RefusedError
 
 EMPTY: dict[str, Any] = {}
+TOLD_S = 2.0
 LEAST_MTU6 = 1280  # bytes (RFC 8200, 5): a device with less has no IPv6 addresses
 
 log = logging.getLogger(__name__)
@@ -203,9 +204,18 @@ class NetworkDriver:
             vlan=network.vlan,
         )
         try:
-            self._channel.admit(ask)
+            self._ask(ask)
         except AwayError as error:
             log.warning("The controller could not be asked about %s: %s", record.address, error)
+
+    def _ask(self, ask: Ask) -> None:
+        """Whether it may be; RefusedError, or AwayError. A container that restarts may be yet to be told to be gone."""
+        try:
+            self._channel.admit(ask)
+        except RefusedError:
+            if not self._channel.told(TOLD_S):
+                raise
+            self._channel.admit(ask)
 
     def _publish(self, endpoint: str, ports: tuple[PublishedPort, ...]) -> None:
         """With the host's lock. What fails leaves nothing published."""

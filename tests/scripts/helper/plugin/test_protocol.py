@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.wire import Admission, Ask
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, until
 from tests.scripts.helper.running import Running
-from tests.scripts.helper.twin import Twin
+from tests.scripts.helper.twin import ProblemError, Twin, admitted
 
 NETWORK, ENDPOINT, SUBNET, SUBNET6 = "a" * 64, "b" * 64, "10.9.0.0/24", "fd00:42::/64"
 MAKE = {
@@ -102,6 +103,24 @@ def test_a_container_from_its_address_to_its_end(engine: Running, twin: Twin, ov
     assert done(engine, "IpamDriver.ReleaseAddress", {"PoolID": SUBNET, "Address": "10.9.0.252"}) == {}
 
 
+def test_who_is_yet_to_be_told_to_be_gone_is_in_nobodys_way(engine: Running, twin: Twin) -> None:
+    done(engine, "NetworkDriver.CreateNetwork", MAKE)
+    asked: list[Ask] = []
+
+    def once_too_early(ask: Ask) -> Admission:
+        asked.append(ask)
+        if len(asked) == 1:
+            raise ProblemError(409, "endpoint-refused", "10.9.0.5 belongs to the same container")
+        return admitted(ask)
+
+    twin.admits = once_too_early
+    try:
+        assert done(engine, "NetworkDriver.CreateEndpoint", CREATE)["Interface"]["MacAddress"]
+    finally:
+        twin.admits = admitted
+    assert len(asked) == 2
+
+
 def test_addresses_are_of_the_range_as_people_write_it(engine: Running) -> None:
     asked = {"Pool": "10.9.0.7/24", "SubPool": "10.9.0.70/26"}  # an address in each, as Docker's own takes it
     assert done(engine, "IpamDriver.RequestPool", asked) == {"PoolID": SUBNET, "Pool": SUBNET, "Data": {}}
@@ -190,9 +209,11 @@ def test_what_is_leased_for_one_vlan_is_asked_for_in_another(
     given = {"Interface": {"Address": done(engine, "IpamDriver.RequestAddress", {"PoolID": pool})["Address"]}}
     done(engine, "NetworkDriver.CreateNetwork", MAKE | {"Options": {"com.docker.network.generic": {"vlan": vlan}}})
 
+    before = len(twin.asked)
+
     done(engine, "NetworkDriver.CreateEndpoint", CREATE | given)
 
-    assert [ask.address for ask in twin.asked] == asked
+    assert [ask.address for ask in twin.asked[before:]] == asked
 
 
 @pytest.mark.parametrize(
