@@ -85,19 +85,20 @@ class PortPlan:
     external_ids: Mapping[str, str]
     interface: Mapping[str, object] = field(default_factory=PLAIN.copy)
     shaped: bool = False  # its device's queue is ours
+    ofport: int | None = None  # the number that is asked for; None: ovs-vswitchd's choice
 
-    def write(self, db: Ovsdb, txn: Any, bridge: Any, ofport: int | None = None) -> None:
-        """Make it so. `ofport`: the number that it should have, for one that is made now; flows name it by that."""
+    def write(self, db: Ovsdb, txn: Any, bridge: Any) -> None:
+        """Make it so."""
         port = db.row("Port", self.name)
         if port is None:
             port, device = db.insert(txn, "Port"), db.insert(txn, "Interface")
-            put(device, name=self.name, ofport_request=[ofport] if ofport else [])
+            put(device, name=self.name)
             put(port, name=self.name, interfaces=[device])
             bridge.addvalue("ports", port)
         elif port not in bridge.ports:
             raise VswitchError(f"The port “{self.name}” belongs to another bridge than “{bridge.name}”.")
         put_keys(port, "external_ids", self.external_ids)
-        put(port.interfaces[0], **self.interface)
+        put(port.interfaces[0], **self._columns())
         if self.shaped:
             put(port, qos=[_noop(db, txn)])
 
@@ -107,12 +108,15 @@ class PortPlan:
         if port is None:
             return f"{what} was {'moved to another bridge' if db.row('Port', self.name) else 'removed'}"
         device = port.interfaces[0]
-        changed = [column for column, value in self.interface.items() if getattr(device, column) != value]
+        changed = [column for column, value in self._columns().items() if getattr(device, column) != value]
         if any(port.external_ids.get(key) != value for key, value in self.external_ids.items()):
             changed.append("external_ids")
         if self.shaped and [row.type for row in port.qos] != [NOOP]:
             changed.append("qos")
         return f"{', '.join(changed)} of {what} changed" if changed else None
+
+    def _columns(self) -> dict[str, object]:
+        return {**self.interface, "ofport_request": [] if self.ofport is None else [self.ofport]}
 
     def _said(self) -> Iterator[str]:
         yield from (f"{key.removeprefix(OURS)} {value}" for key, value in self.external_ids.items())
@@ -126,6 +130,7 @@ def found(port: Any) -> PortPlan:
         {key: value for key, value in port.external_ids.items() if key.startswith(OURS)},
         {"type": device.type, "options": device.options, "mac": device.mac, "mtu_request": device.mtu_request},
         shaped=[row.type for row in port.qos] == [NOOP],
+        ofport=next(iter(device.ofport_request), None),
     )
 
 

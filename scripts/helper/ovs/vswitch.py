@@ -5,6 +5,10 @@ transaction. A port is there when ovs-vswitchd has given it a number (`ofport`):
 what was added is taken back. A device that was deleted and made again under the same name stays dead in the userspace
 datapath, so host ends have a new name each time.
 
+Each port of ours asks for its number (`ofport_request`), so that flows can name it while it is made, and nobody else's
+request can take it. It is one that ovs-vswitchd gives to no port by itself: to fulfil a request for a number that is
+taken, it takes both ports out and makes them again, a gateway without its address.
+
 What was made is remembered as it was written, from then until it is taken away. What differs from that is drift:
 somebody else's doing, as long as whoever looks is alone (the host's lock).
 """
@@ -12,7 +16,7 @@ somebody else's doing, as long as whoever looks is alone (the host's lock).
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -25,7 +29,7 @@ __all__ = ["PortState", "Vswitch", "VswitchError"]
 # keys of Port.external_ids
 ENDPOINT, PEER, JOIN, DRIVEN = OURS + "endpoint", OURS + "peer", OURS + "join", OURS + "driven"
 RESOLVER = OURS + "resolver"
-HIGHEST_OFPORT = 0xFEFF  # that may be asked for: `ofport_request` in ovs-vswitchd.conf.db(5)
+OFPORTS = range(0x8000, 0xFF00)  # to ask for; those below are the ones that ovs-vswitchd gives by itself
 
 COLUMNS = {
     "Open_vSwitch": ("bridges", "other_config"),
@@ -63,9 +67,9 @@ class Vswitch:
         self._bridge_name, self._timeout_s = bridge, timeout_s
         self._db = Ovsdb(ovsdb, COLUMNS, timeout_s)
         self._plan: BridgePlan | None = None
-        self._stands: dict[str, tuple[PortPlan, int | None]] = {}  # what we made, and its ofport
+        self._stands: dict[str, PortPlan] = {}  # what we made
         self._kept: dict[str, str] = {}  # all records, for a bridge that is made again
-        self._last_ofport = 0  # that was asked for
+        self._last_ofport = OFPORTS[-1]  # that was given out
         self._numbering = threading.Lock()
 
     def close(self) -> None:
@@ -118,10 +122,11 @@ class Vswitch:
         self._db.transact(lambda _: self._bridge().delkey("external_ids", key))
 
     def next_ofport(self) -> int:
-        """A number for a port, which none of ours has, and of those the one that was given out longest ago."""
+        """A number for a port, which none of ours asks for, and of those the one that was given out longest ago."""
         with self._numbering:
-            taken = {ofport for _, ofport in tuple(self._stands.values())}
-            numbers = chain(range(self._last_ofport + 1, HIGHEST_OFPORT + 1), range(1, self._last_ofport + 1))
+            taken = {plan.ofport for plan in tuple(self._stands.values())}
+            at = OFPORTS.index(self._last_ofport) + 1
+            numbers = chain(OFPORTS[at:], OFPORTS[:at])
             self._last_ofport = next(number for number in numbers if number not in taken)
             return self._last_ofport
 
@@ -130,19 +135,19 @@ class Vswitch:
     ) -> int:
         """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing.
 
-        It has the number that is asked for, unless somebody else's port has that.
+        That is the number that was given out for it, unless somebody else's port has that.
         """
-        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True), record, ofport)
+        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True, ofport=ofport), record)
 
     def add_driven_port(self, name: str, endpoint: str, record: tuple[str, str]) -> int:
         """The same for Docker's endpoint of this id."""
         return self._add(PortPlan(name, {DRIVEN: endpoint}, shaped=True), record)
 
-    def _add(self, plan: PortPlan, record: tuple[str, str] | None, ofport: int | None = None) -> int:
-        name = plan.name
+    def _add(self, plan: PortPlan, record: tuple[str, str] | None) -> int:
+        name, plan = plan.name, self._numbered(plan)
 
         def work(txn: Any) -> None:
-            plan.write(self._db, txn, self._bridge(), ofport)
+            plan.write(self._db, txn, self._bridge())
             if record:
                 self._bridge().setkey("external_ids", *record)
 
@@ -193,12 +198,13 @@ class Vswitch:
     def adopt(self) -> None:
         """Ports of ours that an earlier helper made are as they should be, as they are found now."""
 
-        def look() -> dict[str, tuple[PortPlan, int | None]]:
+        def look() -> dict[str, PortPlan]:
             ports = (port for port in self._bridge().ports if any(key.startswith(OURS) for key in port.external_ids))
-            return {port.name: (found(port), _state(port).ofport) for port in ports}
+            return {port.name: found(port) for port in ports}
 
         self._stands = self._db.read(look) | self._stands
-        self._last_ofport = max([self._last_ofport, *(ofport or 0 for _, ofport in self._stands.values())])
+        asked = {plan.ofport or 0 for plan in self._stands.values()}
+        self._last_ofport = max(asked.intersection(OFPORTS), default=self._last_ofport)
 
     def changed_since(self, seen: int) -> int:
         """Wait until the database is otherwise than when this was seen, for a while at most; what is seen now."""
@@ -214,8 +220,8 @@ class Vswitch:
             plan = self._plan
             self._db.transact(lambda txn: plan.write(self._db, txn, self._kept))
         elif name in self._stands:
-            port, ofport = self._stands[name]
-            self._db.transact(lambda txn: port.write(self._db, txn, self._bridge(), ofport))
+            port = self._stands[name]
+            self._db.transact(lambda txn: port.write(self._db, txn, self._bridge()))
 
     def answered(self, names: Iterable[str]) -> None:
         """Wait until ovs-vswitchd has said which number each of these ports has, or that it can have none."""
@@ -233,18 +239,22 @@ class Vswitch:
         if bridge is not None:
             self._kept = dict(bridge.external_ids)  # somebody may have removed a record, and that counts
             ports = {port.name: port for port in bridge.ports}
-            amiss |= {name: plan.amiss(self._db, ports) for name, (plan, _) in self._stands.items()}
+            amiss |= {name: plan.amiss(self._db, ports) for name, plan in self._stands.items()}
         return {name: words for name, words in amiss.items() if words}
 
     def _ensure(self, plan: PortPlan) -> int:
-        new = self._db.read(lambda: self._db.row("Port", plan.name)) is None
-        with self._taken_back(plan.name, None) if new else ExitStack():
+        have = self._db.read(lambda: (port := self._db.row("Port", plan.name)) and found(port))
+        plan = replace(plan, ofport=have.ofport) if have else self._numbered(plan)
+        with ExitStack() if have else self._taken_back(plan.name, None):
             self._db.transact(lambda txn: plan.write(self._db, txn, self._bridge()))
             return self._made(plan)
 
+    def _numbered(self, plan: PortPlan) -> PortPlan:
+        return plan if plan.ofport else replace(plan, ofport=self.next_ofport())
+
     def _made(self, plan: PortPlan) -> int:
         ofport = self._number(plan.name)
-        self._stands[plan.name] = plan, ofport
+        self._stands[plan.name] = plan
         return ofport
 
     @contextmanager

@@ -68,6 +68,26 @@ def test_endpoint_has_port_number_and_record(vswitch: Vswitch, ovs: Ovs, device:
         assert vswitch.records("") == {}
 
 
+def test_port_whose_number_was_given_out_takes_it_from_nobody(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
+    """Ports that came between have others, and nobody is made again: a gateway would lose its address by that."""
+    given, mac, foreign = [vswitch.next_ofport() for _ in range(100)], Mac.parse("02:c7:00:00:00:21"), f"p{device}"
+    between = vswitch.add_internal_port("gw21", external_ids={"x": "y"}, mac=mac, mtu=1300)
+    ovs.vsctl("add-port", BRIDGE, foreign)
+    chosen = int(ovs.vsctl("get", "Interface", foreign, "ofport"))
+    assert {between, chosen}.isdisjoint(given)
+    made = run("ip", "link", "show", "gw21")
+
+    assert vswitch.add_endpoint_port(device, "abc/eth0", RECORD, given[0]) == given[0]
+    ovs.vsctl("set", "Interface", foreign, "external_ids:x=y")  # so that it looks at all ports once more
+
+    numbers = {name: port.ofport for name, port in vswitch.ports().items()}
+    assert numbers == {device: given[0], "gw21": between, foreign: chosen}
+    assert run("ip", "link", "show", "gw21") == made
+    ovs.vsctl("del-port", foreign)
+    for name in (device, "gw21"):
+        vswitch.delete_port(name, RECORD[0])
+
+
 def test_port_goes_and_the_record_stays(vswitch: Vswitch, device: str) -> None:
     vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
     vswitch.delete_port(device)
