@@ -1,7 +1,8 @@
 """Attach: from the call that gives a running container its interface to its first echo reply from another host.
 
 The container asks for an echo every 4 ms from the moment that it has an interface, and its ARP does, too, so that who
-is late loses no more than he is late. Alternating, one container of each peer after the other. With 1,000 more
+is late loses no more than he is late. Alternating, one container of each peer after the other, while the daemons of
+the others stand still. With 1,000 more
 endpoints half of them are in its network: who comes as the first of it to a host brings the flows for all of these
 along, so this is measured as well.
 """
@@ -14,7 +15,7 @@ from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
 from scripts.bench.peers.containet import Containet
 from scripts.bench.peers.docker_bridge import DockerBridge
-from scripts.bench.peers.place import Place, place
+from scripts.bench.peers.place import Place, place, turn
 from scripts.bench.peers.veth import network
 from scripts.lab import Machine
 from scripts.lab.measure import Box, start_box
@@ -29,10 +30,8 @@ class Attaching(Protocol):
     """As much of a peer as this asks for."""
 
     name: str
-
-    @property
-    def hosts(self) -> tuple[Machine, Machine]:
-        """Where the two are."""
+    place: Place
+    hosts: tuple[Machine, Machine]  # where the two are
 
     def attach(self, box: Box, address: str, vlan: int) -> None:
         """As Peer."""
@@ -93,16 +92,22 @@ def partners(peer: Attaching) -> Box:
 
 def rounds(notebook: Notebook, peers: list[Attaching], boxes: dict[str, Box], case: str) -> None:
     """Each peer's container, in turn."""
+    places = {id(peer.place): peer.place for peer in peers}.values()
     for _ in notebook.each(TIMES, f"attaching, {case}" if case else "attaching"):
         for peer in peers:
-            box = boxes[peer.name]
-            with echo(box, _there(peer)) as asking:
-                began = asking.begin()
-                peer.attach(box, f"{_here(peer)}/16", 10)
-                returned = time.monotonic()
-                notebook.add(peer.name, "first echo reply", "ms", (asking.answered() - began) * 1000, case)
-            notebook.add(peer.name, "call returns", "ms", (returned - began) * 1000, case)
-            peer.detach(box)
+            with turn(peer.place, places):
+                attached(notebook, peer, boxes[peer.name], case)
+
+
+def attached(notebook: Notebook, peer: Attaching, box: Box, case: str) -> None:
+    """There, answered, and gone again."""
+    with echo(box, _there(peer)) as asking:
+        began = asking.begin()
+        peer.attach(box, f"{_here(peer)}/16", 10)
+        returned = time.monotonic()
+        notebook.add(peer.name, "first echo reply", "ms", (asking.answered() - began) * 1000, case)
+    notebook.add(peer.name, "call returns", "ms", (returned - began) * 1000, case)
+    peer.detach(box)
 
 
 def _here(peer: Attaching) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
 from scripts.bench.peers.peer import Peer
+from scripts.bench.peers.place import turn
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import UdpStream, cached_flows, crowd, stream
 
@@ -68,11 +69,12 @@ def filled(pair: Pair, count: int) -> Iterator[None]:
 def blocks(notebook: Notebook, pairs: list[Pair], case: str, cached: int = 0) -> None:
     """Moves in blocks, one peer after the other, until each had its number of them.
 
-    Only whose turn it is has something cached: the peers share the machine's processors.
+    Only whose turn it is has something cached, and daemons that do anything: the peers share the machine's processors.
     """
+    places = [pair.peer.place for pair in pairs]
     for number in notebook.each(TIMES // BLOCK, f"moving, {case}" if case else "moving"):
         for pair in pairs:
-            with filled(pair, cached):
+            with turn(pair.peer.place, places), filled(pair, cached):
                 if number == 0:
                     idle(notebook, pair, case)
                 both_ends(notebook, pair, case)

@@ -9,6 +9,7 @@ import time
 from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing
 from scripts.bench.peers.peer import Controlled, Peer
+from scripts.bench.peers.place import turn
 from scripts.lab.measure import Box, start_box
 from scripts.lab.udp import stream
 
@@ -21,12 +22,14 @@ THERE = "172.15.42.2"
 def run(notebook: Notebook) -> None:
     """Each, by turns."""
     with standing("containet", "ovn") as peers:
+        places = [peer.place for peer in peers]
         ends = {peer.name: pair(peer) for peer in peers}
         for _ in notebook.each(TIMES, "killed and started"):
             for peer in peers:
                 if isinstance(peer, Controlled):
-                    idle(notebook, peer.name, ends[peer.name])
-                    killed(notebook, peer.name, peer, ends[peer.name])
+                    with turn(peer.place, places):
+                        idle(notebook, peer.name, ends[peer.name])
+                        killed(notebook, peer.name, peer, ends[peer.name])
 
 
 def pair(peer: Peer) -> tuple[Box, Box]:

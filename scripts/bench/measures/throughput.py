@@ -11,7 +11,7 @@ from scripts.bench.page.figures import OURS
 from scripts.bench.page.notebook import Notebook
 from scripts.bench.peers import standing, veth
 from scripts.bench.peers.bridge import TUNNEL, joined_bridges
-from scripts.bench.peers.place import BRIDGE, Place, place
+from scripts.bench.peers.place import BRIDGE, Place, place, turn
 from scripts.lab import Machine
 from scripts.lab.measure import Box, ping, serving, start_box, stream
 
@@ -28,14 +28,15 @@ def run(notebook: Notebook) -> None:
         ours, bare = boxes(peer.hosts, "ours"), undo.enter_context(place(bare=True))
         for box, address in zip(ours, (HERE, THERE), strict=True):
             peer.attach(box, f"{address}/16", 10)
-        ends = {OURS: ours, BARE: joined(bare)}
+        ends, places = {OURS: ours, BARE: joined(bare)}, {OURS: peer.place, BARE: bare}
         for here, there in ends.values():
             ping(here, THERE)  # whatever has to be learnt first
             undo.enter_context(serving(there))
         for number in notebook.each(PAIRS, "TCP"):
             found = {}
             for name in (OURS, BARE) if number % 2 else (BARE, OURS):
-                seen = stream(ends[name][0], THERE, 1 if notebook.quick else SECONDS)
+                with turn(places[name], places.values()):
+                    seen = stream(ends[name][0], THERE, 1 if notebook.quick else SECONDS)
                 found[name] = seen.mbps
                 notebook.add(name, "TCP", "Mbit/s", seen.mbps)
                 notebook.add(name, "sent again", "% of segments", seen.resent * 100)

@@ -7,6 +7,7 @@ prefix; a VLAN stands for whatever separates there (a tag, a logical switch, a r
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from scripts.bench.peers.place import Place
 from scripts.lab import Machine
 from scripts.lab.measure import Box
 
@@ -15,10 +16,8 @@ class Peer(Protocol):
     """One way to join containers across hosts. Each call returns once that peer says that it is done."""
 
     name: str
-
-    @property
-    def hosts(self) -> tuple[Machine, Machine]:
-        """The two."""
+    place: Place
+    hosts: tuple[Machine, Machine]  # the two
 
     def attach(self, box: Box, address: str, vlan: int) -> None:
         """Give a running container its eth0."""

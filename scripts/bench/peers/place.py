@@ -1,7 +1,8 @@
 """Where a peer is measured: a lab of its own, whose hosts nobody but the peer uses; with a shell on each."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from scripts.lab.underlay import greet
 MOST_PLACES = 10  # of one process, at the same time
 HOSTS = 3  # two that are measured, and a third for the many that are there besides
 BRIDGE = "br-int"
+KEEPER = "keeper"  # the role of a machine's first process, which goes on: it buries its dead
+CALM_S = 0.5  # after which who stood still has caught up with what waited for him
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,37 @@ class Place:
     def address(self, host: Machine) -> str:
         """The host's own, which tunnels end at."""
         return str(self.lab.plan.address(host.name))
+
+    def freeze(self) -> None:
+        """Its daemons stand still."""
+        for machine, role in self._running():
+            machine.freeze(role)
+
+    def thaw(self) -> None:
+        """They go on."""
+        for machine, role in self._running():
+            machine.thaw(role)
+
+    def _running(self) -> Iterator[tuple[Machine, str]]:
+        for machine in self.lab.machines.values():
+            for role, process in machine.processes().items():
+                if process.alive and role != KEEPER:
+                    yield machine, role
+
+
+@contextmanager
+def turn(one: Place, places: Iterable[Place]) -> Iterator[None]:
+    """It is this one's turn: the daemons of the others stand still, as if none of them were on this machine.
+
+    Who uses one peer has no other beside it, and what all of them do by themselves would be a part of every measure.
+    """
+    with ExitStack() as undo:
+        for other in places:
+            if other is not one:
+                undo.callback(other.thaw)
+                other.freeze()
+        time.sleep(CALM_S)
+        yield
 
 
 @contextmanager
