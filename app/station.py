@@ -4,13 +4,13 @@ import logging
 import time
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.openflow.turns import in_turns
-from flows.diff import Plan
+from flows.diff import Parts, Plan, whole
 from flows.flow import Contents, Flow, Key, MeterEntry
 from flows.intent import Intent
 from flows.known import Known, catching_up, going_on
@@ -23,10 +23,12 @@ LOG = logging.getLogger(__name__)
 GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
 MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
 REST_S = 0.01  # between two turns of a comparison that is not urgent
-AT_ONCE = 8  # bridges that are compared whole, for each is in memory then, twice
+AT_ONCE = 8  # bridges that are compared whole, for each is in memory then
 MOST_TRIES = 5  # such comparisons, if the bridge is changed during each; then the next change waits for one
 
-_whole = hub.Semaphore(AT_ONCE)
+T = TypeVar("T")
+
+_large = hub.Semaphore(AT_ONCE)
 
 
 class Bridge(Protocol):
@@ -45,6 +47,9 @@ class Bridge(Protocol):
 
     def apply(self, change: Plan) -> None:
         """Make the change, whole or not at all."""
+
+    def fill(self, parts: Parts[T]) -> T:
+        """The same for one that is made out meanwhile, of which a part may be made; what its making returned."""
 
     def drop_strays(self) -> None:
         """Delete what the last `read` found with our cookie, but not of our making."""
@@ -183,7 +188,7 @@ class Station:
         if known is None or known.proven or bridge is None or self.busy:
             return
         found = bridge.read(REST_S)
-        change, _ = in_turns(catching_up(found, known.intent, self.host, sweeping=True), REST_S)
+        change, _ = in_turns(whole(catching_up(found, known.intent, self.host, sweeping=True)), REST_S)
         if self.has is None or self.bridge is not bridge:
             return  # it is to be read anyhow
         if self._pushes != pushes:  # it was changed meanwhile: another time, but not for ever
@@ -217,12 +222,15 @@ class Station:
         bridge.meters()  # what the switch tells before this answer is in all that is read after it
         hub.sleep(0)  # so that it is heard
         self._seen = self._drifts
-        with _whole:  # not before it has answered: who is silent holds up nobody else
+        with _large:  # not before it has answered: who is silent holds up nobody else
             found = bridge.read()
             self._witness.found(self.host, bridge.foreign)
-            change, known = in_turns(catching_up(found, step, self.host, sweeping=sweeping))
-            self.inherits = self.stands < 0 and bool(found.flows) and (change.moves or known.leftovers != Contents())
-            return self._give(bridge, change, known, sweeping)
+            self.has = None  # not known, until it is known again
+            known, moves = bridge.fill(catching_up(found, step, self.host, sweeping=sweeping))
+            self.inherits = self.stands < 0 and bool(found.flows) and (moves or known.leftovers != Contents())
+        if sweeping:
+            bridge.drop_strays()
+        return known
 
     def _give(self, bridge: Bridge, change: Plan, known: Known, sweeping: bool) -> Known:
         self.has = None  # not known, until it is known again

@@ -1,11 +1,14 @@
 """Compare, don't remember: the smallest change that turns what a bridge holds into what it should hold."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
+from typing import TypeVar
 
 from flows.flow import Contents, Flow, Key, MeterEntry
 from flows.work import PORTION, Work, done
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,35 @@ class Plan:
         return self.moves or self.mark is not None
 
 
+Parts = Generator[Plan | None, None, T]  # a change as it is being made out: a part of it, or None for a place to wait
+
+
+def together(parts: Iterable[Plan]) -> Plan:
+    """Parts of one change as the whole."""
+    known = tuple(parts)
+    return Plan(
+        add_meters=tuple(chain.from_iterable(part.add_meters for part in known)),
+        change_meters=tuple(chain.from_iterable(part.change_meters for part in known)),
+        add=tuple(chain.from_iterable(part.add for part in known)),
+        delete=tuple(chain.from_iterable(part.delete for part in known)),
+        delete_meters=tuple(chain.from_iterable(part.delete_meters for part in known)),
+        mark=next((part.mark for part in reversed(known) if part.mark is not None), None),
+    )
+
+
+def whole(parts: Parts[T]) -> Work[tuple[Plan, T]]:
+    """All of a change that is made out part by part, and what its making returned."""
+    found: list[Plan] = []
+    while True:
+        try:
+            part = next(parts)
+        except StopIteration as end:
+            return together(found), end.value
+        if part is not None:
+            found.append(part)
+        yield
+
+
 def plan(installed: Contents, desired: Contents) -> Plan:
     """What to send so that `installed` becomes `desired`; empty if they are equal. The marker stays."""
     return done(planning(installed, desired))
@@ -36,17 +68,17 @@ def plan(installed: Contents, desired: Contents) -> Plan:
 def planning(installed: Contents, desired: Contents) -> Work[Plan]:
     """`plan`, as work that can be laid aside."""
     have, want = installed.flows, desired.flows
-    meters_have, meters_want = installed.meters, desired.meters
     add = yield from _chosen(want.items(), lambda key, flow: have.get(key) != flow)
     delete = yield from _chosen(have.items(), lambda key, _: key not in want)
+    return replace(plan_meters(installed.meters, desired.meters), add=add, delete=delete)
+
+
+def plan_meters(have: Mapping[int, MeterEntry], want: Mapping[int, MeterEntry]) -> Plan:
+    """As much of it as is about meters."""
     return Plan(
-        add_meters=tuple(entry for meter, entry in sorted(meters_want.items()) if meter not in meters_have),
-        change_meters=tuple(
-            entry for meter, entry in sorted(meters_want.items()) if meters_have.get(meter, entry) != entry
-        ),
-        add=add,
-        delete=delete,
-        delete_meters=tuple(sorted(meters_have.keys() - meters_want.keys())),
+        add_meters=tuple(entry for meter, entry in sorted(want.items()) if meter not in have),
+        change_meters=tuple(entry for meter, entry in sorted(want.items()) if have.get(meter, entry) != entry),
+        delete_meters=tuple(sorted(have.keys() - want.keys())),
     )
 
 

@@ -11,9 +11,12 @@ A flow is there for one of four subjects, and a feature says what each of them c
 
 So what a change is about can be compiled alone: `compile_change` costs what the change touches, whatever else is
 there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
+
+Flows of CLASSIFY are made last. Without them no packet gets beyond its first table, so a bridge that is being filled
+lets nobody through before it has all the rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
@@ -27,7 +30,6 @@ from flows.table import Table
 from flows.work import PORTION, Work, done
 
 OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
-    classify.of_bridge,
     spoof_guard.of_bridge,
     rate_limit.of_bridge,
     arp.of_bridge,
@@ -35,7 +37,6 @@ OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
     output.of_bridge,
 )
 OF_LOCAL: tuple[Callable[[Endpoint], Iterator[Flow]], ...] = (
-    classify.of_local,
     spoof_guard.of_local,
     nd.of_local,
     rate_limit.of_local,
@@ -72,17 +73,12 @@ def compile_meters(intent: Intent, host: str) -> Mapping[int, MeterEntry]:
 
 def compiling(intent: Intent, host: str) -> Work[Contents]:
     """`compile_bridge`, as work that can be laid aside."""
-    segments = intent.segments(host)
-    return _compiling(
-        intent,
-        intent.hosts[host],
-        _Subjects(
-            bridge=True,
-            local=intent.local.get(host, ()),
-            members=((segment, member) for segment in segments for member in intent.in_segment(segment)),
-            segments=segments,
-        ),
-    )
+    return _compiling(intent, intent.hosts[host], _whole(intent, host))
+
+
+def portions(intent: Intent, host: str, meters: Mapping[int, MeterEntry]) -> Iterator[list[Flow]]:
+    """The flows of `compile_bridge`, each once, a portion at a time. `meters` are those of `compile_meters`."""
+    return _portions(intent, intent.hosts[host], _whole(intent, host), {}, meters)
 
 
 def compiling_change(before: Intent, after: Intent, host: str) -> Work[tuple[Contents, Contents]]:
@@ -99,7 +95,7 @@ class _Subjects:
     """What flows of one bridge are there for."""
 
     bridge: bool
-    local: Iterable[Endpoint]
+    local: Sequence[Endpoint]
     members: Iterable[tuple[int, Endpoint]]
     segments: Iterable[int]
 
@@ -164,14 +160,31 @@ def _near(before: Intent, after: Intent, host: str, changed: Delta) -> Set[str]:
     return near
 
 
+def _whole(intent: Intent, host: str) -> _Subjects:
+    segments = intent.segments(host)
+    return _Subjects(
+        bridge=True,
+        local=intent.local.get(host, ()),
+        members=((segment, member) for segment in segments for member in intent.in_segment(segment)),
+        segments=segments,
+    )
+
+
 def _compiling(intent: Intent, here: Host, subjects: _Subjects) -> Work[Contents]:
     meters = _meters(subjects.local)
     flows: dict[Key, Flow] = {}
-    rest = _flows(intent, here, subjects)
-    while portion := list(islice(rest, PORTION)):
-        _join(flows, portion, meters)
+    for _ in _portions(intent, here, subjects, flows, meters):
         yield
     return Contents(flows, meters)
+
+
+def _portions(
+    intent: Intent, here: Host, subjects: _Subjects, flows: dict[Key, Flow], meters: Mapping[int, MeterEntry]
+) -> Iterator[list[Flow]]:
+    """A portion at a time joins the flows that are there; it is given without those that were."""
+    rest = _flows(intent, here, subjects)
+    while portion := list(islice(rest, PORTION)):
+        yield _join(flows, portion, meters)
 
 
 def _meters(local: Iterable[Endpoint]) -> dict[int, MeterEntry]:
@@ -184,6 +197,8 @@ def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
         (of_local(endpoint) for endpoint in subjects.local for of_local in OF_LOCAL),
         (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
         (iter(_of_segment(intent, segment, here.name)) for segment in subjects.segments),
+        (classify.of_local(endpoint) for endpoint in subjects.local),
+        (classify.of_bridge(intent, here) for _ in range(subjects.bridge)),
     )
     return chain.from_iterable(features)
 
@@ -195,10 +210,13 @@ def _of_segment(intent: Intent, segment: int, host: str) -> tuple[Flow, ...]:
     return tuple(chain.from_iterable(of_segment(intent, segment, here) for of_segment in OF_SEGMENT))
 
 
-def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, MeterEntry]) -> None:
+def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, MeterEntry]) -> list[Flow]:
+    new: list[Flow] = []
     for flow in flows:
         other = by_key.setdefault(flow.key, flow)
-        if other is not flow and other != flow:
+        if other is flow:
+            new.append(flow)
+        elif other != flow:
             raise FlowConflictError(f"one key, two flows:\n{other}\n{flow}")
         for action in flow.actions:
             if type(action) is Output:
@@ -207,6 +225,7 @@ def _join(by_key: dict[Key, Flow], flows: Iterable[Flow], meters: Mapping[int, M
                 raise FlowConflictError(f"a packet only moves forward, and never to the marker: {flow}")
             if type(action) is Meter and action.meter not in meters:
                 raise FlowConflictError(f"no such meter: {flow}")
+    return new
 
 
 def listing(contents: Contents) -> str:

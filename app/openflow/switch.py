@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from os_ken.ofproto import ofproto_v1_5 as ofp
 
@@ -18,7 +18,7 @@ from app.openflow.turns import in_turns
 from app.openflow.watch import Listener, Watch
 from app.openflow.writing import RefusedFlowsError
 from flows.cookie import MAGIC_MASK
-from flows.diff import Plan
+from flows.diff import Parts, Plan
 from flows.flow import Contents, Flow, Key, MeterEntry
 from flows.marker import NONE, mark, mark_of, marker
 from flows.table import Table
@@ -32,6 +32,8 @@ PIECE = 10_000  # flows read or written at once: more, and the userspace datapat
 WHOLE_COOKIE = (1 << 64) - 1
 WORDS = 16  # flows put into words between two places to wait: that takes longer than to read them
 PROBE_S = 2.0  # for a switch that may be gone to show that it is not
+
+T = TypeVar("T")
 
 
 class Switch:
@@ -126,6 +128,10 @@ class Switch:
     def apply(self, change: Plan) -> None:
         """Make the change, whole or not at all, as `writing.write` says; when this returns the switch has it."""
         writing.write(self.line, change, PIECE)
+
+    def fill(self, parts: Parts[T]) -> T:
+        """`apply` of a change that is made out meanwhile, as `writing.fill` says; what its making returned."""
+        return writing.fill(self.line, parts, PIECE)
 
     def _reading(self) -> Work[Contents]:
         flows: dict[Key, Flow] = {}

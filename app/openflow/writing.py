@@ -2,18 +2,20 @@
 
 Many flows are several bundles. They are made one after the other, but neither side waits for the other:
 
-    the third is put into bytes    the fourth ...
-    the second is read             the third ...
-    the first is committed         the second ...
+    the third is made out, and put into bytes    the fourth ...
+    the second is read                           the third ...
+    the first is committed                       the second ...
 """
 
 import logging
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, count, islice, repeat
 from operator import attrgetter
+from typing import Any, TypeVar
 
 from app.openflow import messages, shapes
 from app.openflow.bundle import Bundle, Send, State
@@ -21,9 +23,11 @@ from app.openflow.codec import Command
 from app.openflow.line import Line
 from app.openflow.messages import BundleCommand, MeterCommand
 from app.openflow.talk import Talk
-from flows.diff import Plan
+from app.openflow.turns import in_turns
+from flows.diff import Parts, Plan, together
 from flows.flow import Flow, MeterEntry
 from flows.marker import NONE, marker
+from flows.work import Work
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ TOO_LONG = "it does not fit into a message of OpenFlow: too many endpoints of on
 _BUNDLE_XIDS = 2  # barrier, commit or discard
 _COMMANDS = {Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
 
+T = TypeVar("T")
 FlowChange = tuple[Flow, Command]
 Refusals = list[tuple[Flow | MeterEntry | None, str]]
 
@@ -70,20 +75,48 @@ def write(line: Line, change: Plan, most: int) -> None:
     change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
-    if too_long := [(flow, TOO_LONG) for flow in change.add if len(flow.actions) >= MANY and _is_too_long(flow)]:
-        raise RefusedFlowsError([*too_long])
+    with _meters_first(line, change):
+        _write_flows(line, _pieces(change, most))
+    _delete_meters(line, change.delete_meters)
+
+
+def fill(line: Line, parts: Parts[T], most: int) -> T:
+    """`write` of a change that is made out meanwhile; what its making returned.
+
+    One of more flows than a bundle holds goes while its rest is being made out, in the order of its parts. What that
+    raises is raised; bundles that are made by then stand.
+    """
+    growing = _Growing(parts, most)
+    if growing.grown:
+        write(line, growing.change, most)
+    else:
+        with _meters_first(line, growing.change):
+            _write_flows(line, growing.pieces())
+        _delete_meters(line, growing.change.delete_meters)
+    returned: T = growing.returned[0]
+    return returned
+
+
+@contextmanager
+def _meters_first(line: Line, change: Plan) -> Iterator[None]:
+    """The meters that flows of the block name are there; new ones are taken back if no flow was made."""
     new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
     refused = _meters(line, new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
     if refused:
         _delete_meters(line, (entry.meter for entry in change.add_meters if entry not in dict(refused)))
         raise RefusedFlowsError(list(refused))
     try:
-        _write_flows(line, _pieces(change, most))
+        yield
     except RefusedFlowsError as error:
         if not error.partly:
             _delete_meters(line, (entry.meter for entry in change.add_meters))
         raise
-    _delete_meters(line, change.delete_meters)
+
+
+def _refuse_too_long(changes: Sequence[FlowChange], *, partly: bool) -> None:
+    added = (flow for flow, command in changes if command is Command.ADD)
+    if too_long := [(flow, TOO_LONG) for flow in added if len(flow.actions) >= MANY and _is_too_long(flow)]:
+        raise RefusedFlowsError([*too_long], partly=partly)
 
 
 def _is_too_long(flow: Flow) -> bool:
@@ -115,17 +148,62 @@ def _pieces(change: Plan, most: int) -> Iterator[Sequence[FlowChange]]:
 
     The marker is written with the last of them; as long as only a part is made there is none.
     """
-    add: Iterable[Flow] = change.add
-    delete: Iterable[Flow] = change.delete
     first: list[FlowChange] = []
-    last = [] if change.mark is None else [_marking(change.mark)]
-    if len(change.add) + len(change.delete) + len(last) > most:
-        add = sorted(add, key=attrgetter("table"), reverse=True)
-        delete = sorted(delete, key=attrgetter("table"))
-        first = [_marking(NONE)] if last else []
-    changes = chain(first, zip(add, repeat(Command.ADD)), zip(delete, repeat(Command.DELETE)), last)
+    if len(change.add) + len(change.delete) + (change.mark is not None) > most:
+        change = replace(change, add=tuple(sorted(change.add, key=attrgetter("table"), reverse=True)))
+        first = [] if change.mark is None else [_marking(NONE)]
+    changes = chain(first, _changes(change))
     while piece := list(islice(changes, most)):
         yield piece
+
+
+def _changes(change: Plan) -> Iterator[FlowChange]:
+    yield from zip(change.add, repeat(Command.ADD))
+    yield from zip(sorted(change.delete, key=attrgetter("table")), repeat(Command.DELETE))
+    if change.mark is not None:
+        yield _marking(change.mark)
+
+
+class _Growing:
+    """A change that is being made out: as much of it as fits into one bundle, or the pieces of a larger one."""
+
+    def __init__(self, parts: Parts[Any], most: int) -> None:
+        self.returned: list[Any] = []  # by its making, which has ended then
+        self._parts, self._most = parts, most
+        self.change = in_turns(self._more(most))
+
+    @property
+    def grown(self) -> bool:
+        """Whether the change is all of it."""
+        return bool(self.returned)
+
+    def pieces(self) -> Iterator[Sequence[FlowChange]]:
+        """As `_pieces`, but in the order of the parts."""
+        changes = [_marking(NONE), *_changes(self.change)]
+        while changes or not self.grown:
+            if not self.grown and len(changes) < self._most:
+                part = in_turns(self._more(self._most - len(changes)))
+                self.change = replace(self.change, delete_meters=part.delete_meters)
+                changes += _changes(part)
+            if changes:
+                yield changes[: self._most]
+            changes = changes[self._most :]
+
+    def _more(self, least: int) -> Work[Plan]:
+        """At least so many flows more, if there are."""
+        found: list[Plan] = []
+        flows = 0
+        while flows < least:
+            try:
+                part = next(self._parts)
+            except StopIteration as end:
+                self.returned.append(end.value)
+                break
+            if part is not None:
+                found.append(part)
+                flows += len(part.add) + len(part.delete)
+            yield
+        return together(found)
 
 
 def _marking(mark: int) -> FlowChange:
@@ -158,9 +236,10 @@ class _Underway:
             self._line.end(self._talk, partial(messages.bundle_control, self._talk.first, _COMMANDS[step]))
         return step is not None
 
-    def discard(self) -> None:
-        """Throw it away; it is not being committed yet."""
-        self.bundle.refused(None, "the bundle before it was refused")
+    def abandon(self) -> None:
+        """Throw it away, unless it is being committed: then it is."""
+        if self.bundle.state is State.FILLING:
+            self.bundle.refused(None, "another bundle of the change was not made")
         while self.go_on():
             pass
 
@@ -174,11 +253,14 @@ class _Underway:
             yield shapes.bundle_add(number, flow, command, xid)
 
 
-def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
+def _write_flows(line: Line, pieces: Iterator[Sequence[FlowChange]]) -> None:
     underway: list[_Underway] = []
     # A talk lasts to the end: some refusals come with the commit, but name the change that they are about.
     with ExitStack() as talks:
-        for number, piece in enumerate(pieces):
+        for number in count():
+            piece = _next(pieces, underway, partly=number > 0)
+            if not piece:
+                break
             talk = talks.enter_context(line.talk(len(piece) + _BUNDLE_XIDS))
             bundle = _Underway(line, talk, piece, partly=number > 0)
             underway = _after_a_step(underway)
@@ -186,6 +268,20 @@ def _write_flows(line: Line, pieces: Iterable[Sequence[FlowChange]]) -> None:
             underway.append(bundle)
         while underway:
             underway = _after_a_step(underway)
+
+
+def _next(
+    pieces: Iterator[Sequence[FlowChange]], underway: Sequence[_Underway], *, partly: bool
+) -> Sequence[FlowChange]:
+    """The next piece, none at the end. Where it cannot be made, none of those underway is left open."""
+    try:
+        piece = next(pieces, ())
+        _refuse_too_long(piece, partly=partly)
+    except Exception:
+        for each in underway:
+            each.abandon()
+        raise
+    return piece
 
 
 def _after_a_step(underway: Sequence[_Underway]) -> list[_Underway]:
@@ -199,6 +295,6 @@ def _after_a_step(underway: Sequence[_Underway]) -> list[_Underway]:
             left.append(each)
         elif each.bundle.state is not State.COMMITTED:
             for later in underway[number + 1 :]:
-                later.discard()
+                later.abandon()
             raise RefusedFlowsError(each.refusals(), partly=each.partly)
     return left

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from os_ken.lib import hub
 
 from app.openflow.switch import RefusedFlowsError, SwitchGoneError
 from app.rollout import Rollout
-from flows.diff import Plan, apply
+from flows.diff import Parts, Plan, apply, whole
 from flows.flow import Contents, MeterEntry
 from flows.intent import Intent
 from flows.marker import digesting, mark
@@ -20,6 +21,8 @@ from flows.pipeline import compile_bridge
 from flows.transition import Place, resumed, touched
 from flows.work import done
 from tests.flows.intents import NAMES, NETWORKS, endpoint, intent, intents, moved
+
+T = TypeVar("T")
 
 A, B = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0")
 BEFORE = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=("h1", "h2"))
@@ -54,6 +57,12 @@ class Twin:
             raise failure
         self.changes.append(change)
         self.contents = apply(self.contents, change)
+
+    def fill(self, parts: Parts[T]) -> T:
+        change, returned = done(whole(parts))
+        if change:
+            self.apply(change)
+        return returned
 
     def drop_strays(self) -> None:
         self.strays = 0

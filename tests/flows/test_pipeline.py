@@ -11,7 +11,8 @@ from flows.cookie import unpack
 from flows.flow import Goto
 from flows.intent import Intent
 from flows.model import EndpointKey, Mac, Role
-from flows.pipeline import FlowConflictError, compile_bridge, listing
+from flows.pipeline import FlowConflictError, compile_bridge, compile_meters, listing, portions
+from flows.table import Table
 from tests.flows.intents import dual, endpoint, hosts, intent, intents
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -122,6 +123,19 @@ def test_every_flow_moves_forward_and_says_why_it_is_there(any_intent: Intent) -
             said = unpack(flow.cookie)
             assert said is not None
             assert said.owner in owners
+
+
+@settings(max_examples=100, deadline=None)
+@given(intents())
+def test_what_lets_packets_in_is_made_last(any_intent: Intent) -> None:
+    """A bridge that is being filled lets nobody through before it has all the rest."""
+    meters = compile_meters(any_intent, "h1")
+    made = [each for portion in portions(any_intent, "h1", meters) for each in portion]
+
+    assert {each.key: each for each in made} == compile_bridge(any_intent, "h1").flows
+    assert len(made) == len({each.key for each in made})
+    lets_in = [each.table is Table.CLASSIFY for each in made]
+    assert lets_in == sorted(lets_in)
 
 
 def test_who_has_no_ipv6_address_costs_no_flow_more_among_those_who_have_none() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flows.diff import whole
 from flows.intent import Intent
 from flows.known import catching_up, going_on
 from flows.marker import digesting
@@ -54,13 +55,13 @@ def portions(work: Work[Any]) -> list[float]:
 
 def test_no_portion_is_long(crowd: Intent) -> None:
     empty, full = Intent(hosts=crowd.hosts), compile_bridge(crowd, "h1")
-    _, known = done(catching_up(full, crowd, "h1", sweeping=True))
+    _, (known, _) = done(whole(catching_up(full, crowd, "h1", sweeping=True)))
     alone = successor(crowd, Intent(hosts=crowd.hosts, networks=crowd.networks))
     for work in (
         compiling(crowd, "h1"),
         digesting(successor(crowd, crowd), "h1"),
         catching_up(full, crowd, "h1", sweeping=True),
-        catching_up(full, empty, "h1", sweeping=False),
+        catching_up(full, empty, "h1", sweeping=True),
         going_on(known, alone, "h1", sweeping=True),
     ):
         took = portions(work)

@@ -1,17 +1,21 @@
 """Our connection to a real bridge: what is written is what is read, and a change is made whole or not at all."""
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from os_ken.lib import hub
 
+from app.openflow import messages, shapes
 from app.openflow import switch as room
 from app.openflow.switch import RefusedFlowsError, Switch
 from flows.cookie import Feature, pack
-from flows.diff import Plan, plan
+from flows.diff import Parts, Plan, plan
 from flows.fields import (
     ARP_OP,
     ETH_DST,
@@ -48,6 +52,7 @@ from flows.flow import (
     Set,
     flow,
 )
+from flows.pipeline import FlowConflictError
 from flows.table import Priority, Table
 from tests.system.conftest import Sandbox
 from tests.system.strategies import ADVERTISEMENT, METERS, SOLICITATION, flows
@@ -287,3 +292,87 @@ def test_of_many_flows_those_before_the_refused_bundle_stand(
     assert caught.value.refusals == [(bad, why)]
     assert caught.value.partly == (stand > 0)
     assert switch.read() == contents(*good[:stand], meters=METERS if stand else ())
+
+
+def parted(change: Plan, breaks_at: int | None = None) -> Parts[str]:
+    """The change three flows at a time, with places to wait; what it returns."""
+    yield Plan(add_meters=change.add_meters, change_meters=change.change_meters)
+    for start in range(0, len(change.add), 3):
+        if breaks_at is not None and start >= breaks_at:
+            raise FlowConflictError("two flows")
+        yield None
+        yield Plan(add=change.add[start : start + 3])
+    yield Plan(delete=change.delete)
+    yield Plan(delete_meters=change.delete_meters, mark=change.mark)
+    return "made out"
+
+
+@pytest.mark.parametrize("number", [0, 5, 98, 99, 100, 101, 200, 1000])
+def test_a_change_that_is_made_out_meanwhile_is_there_whole(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(room, "PIECE", 100)
+    wanted = contents(*(lookup(owner, Meter(1), Output(2)) for owner in range(number)), meters=METERS)
+    marked = replace(wanted, mark=7 if number else 0)
+
+    assert switch.fill(parted(replace(plan(Contents(), wanted), mark=marked.mark or None))) == "made out"
+    assert switch.read() == marked
+
+    assert switch.fill(parted(replace(plan(wanted, Contents()), mark=0 if number else None))) == "made out"
+    assert switch.read() == Contents()
+
+
+@pytest.mark.parametrize("number", [5, 15, 25, 45])
+@pytest.mark.parametrize("why", ["bad match: bad prereq", "meter mod failed: invalid meter"])
+def test_of_a_change_that_is_made_out_meanwhile_those_before_the_refused_bundle_stand(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+) -> None:
+    monkeypatch.setattr(room, "PIECE", 10)
+    bad = {
+        "bad match: bad prereq": flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), COOKIE),
+        "meter mod failed: invalid meter": lookup(99, Meter(77)),
+    }[why]
+    good = tuple(lookup(owner) for owner in range(49))
+    stand = (number + 1) // 10 * 10 - 1 if number >= 9 else 0  # the first of all takes the marker away
+
+    with pytest.raises(RefusedFlowsError, match=why) as caught:
+        switch.fill(parted(Plan(add_meters=METERS, add=(*good[:number], bad, *good[number:]), mark=7)))
+
+    assert caught.value.refusals == [(bad, why)]
+    assert caught.value.partly == (stand > 0)
+    assert switch.read() == contents(*good[:stand], meters=METERS if stand else ())
+
+
+def noting(numbers: list[int], make: Callable[..., bytes]) -> Callable[..., bytes]:
+    """The same, but the first argument of each call is noted."""
+
+    def noted(number: int, *rest: Any) -> bytes:
+        numbers.append(number)
+        return make(number, *rest)
+
+    return noted
+
+
+@pytest.mark.parametrize("number", [0, 9, 12, 21, 30, 48])
+def test_a_change_that_cannot_be_made_out_leaves_no_bundle_open(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(room, "PIECE", 10)
+    old = contents(lookup(99))
+    switch.apply(replace(plan(Contents(), old), mark=5))
+    opened: list[int] = []
+    ended: list[int] = []
+    for at, name, numbers in ((shapes, "bundle_add", opened), (messages, "bundle_control", ended)):
+        monkeypatch.setattr(at, name, noting(numbers, getattr(at, name)))
+    good = tuple(lookup(owner) for owner in range(49))
+
+    with pytest.raises(FlowConflictError):
+        switch.fill(parted(Plan(add=good, mark=7), breaks_at=number))
+
+    found = switch.read()
+    stand = len(found.flows) - 1
+    assert found == replace(contents(*good[:stand], lookup(99)), mark=0 if stand else 5)
+    assert stand <= number
+    assert sorted(set(opened)) == sorted(ended)
+    switch.apply(plan(old, contents(*good)))
+    assert len(switch.read().flows) == len(good)

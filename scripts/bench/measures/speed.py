@@ -45,14 +45,12 @@ def ours(notebook: Notebook, switch: Dummy, flows: int) -> None:
     """The controller's own code, from the intent on."""
     said = gauged(switch, flows)
     count = said["flows"]
-    written = count / (said["compile"] + said["plan"] + said["apply"])
+    written = count / said["write"]
     notebook.add(OURS, "written, from intent to committed", RATE, written)
     notebook.add(OURS, "read back", RATE, count / said["read"])
     notebook.add(OURS, "read back by written", "", count / said["read"] / written)
     notebook.add(OURS, "met again, by its marker", "ms", said["meet"] * 1e3)
     notebook.add(OURS, "the longest that others wait meanwhile", "ms", said["wait"] * 1e3)
-    for part in ("compile", "plan", "apply"):
-        notebook.add(OURS, f"written: {part}", "µs/flow", said[part] / count * 1e6)
 
 
 def by_hand(notebook: Notebook, switch: Dummy, file: Path) -> None:

@@ -1,7 +1,7 @@
 """An os-ken application that writes an intent into the bridge that connects, reads it back, and says how long it took.
 
 `osken-manager scripts.bench.played.gauge --gauge-flows N` prints a line of JSON with seconds and ends. Everything is
-the controller's own, from the intent to the last barrier: compilation, plan, bundles, the watch over others' changes.
+the controller's own, from the intent to the last answer: compilation, comparison, bundles, the watch over others.
 """
 
 import gc
@@ -27,11 +27,10 @@ from app.openflow.flow_desc import parse_late
 from app.openflow.mends import mend_parser
 from app.openflow.switch import Switch
 from app.openflow.turns import in_turns
-from flows.diff import planning
 from flows.flow import Contents
-from flows.intent import Intent
-from flows.marker import digesting, mark
-from flows.pipeline import compiling
+from flows.known import catching_up
+from flows.marker import digesting
+from flows.pipeline import compile_bridge
 from scripts.bench.played.one_bridge import BRIDGE_HOST, intent
 
 PAUSE_S = 0.001
@@ -97,15 +96,12 @@ def measured(switch: Switch, flows: int) -> dict[str, float]:
         times.append(time.perf_counter())
         return times[-1] - times[-2]
 
-    desired = in_turns(compiling(wanted, BRIDGE_HOST))
-    compiled = lap()
-    change = replace(in_turns(planning(Contents(), desired)), mark=said(wanted, desired))
-    planned = lap()
-    switch.apply(change)
-    applied = lap()
+    known, _ = switch.fill(catching_up(Contents(), wanted, BRIDGE_HOST, sweeping=True))
+    written = lap()
     installed = switch.read()
     read = lap()
-    if installed != replace(desired, mark=said(wanted, desired)):
+    desired = compile_bridge(wanted, BRIDGE_HOST)
+    if installed != replace(desired, mark=known.mark):
         raise RuntimeError("the switch has other flows than those that were written")
     again = replace(wanted)  # of which nothing is remembered
     _ = again.members, again.local
@@ -114,13 +110,7 @@ def measured(switch: Switch, flows: int) -> dict[str, float]:
     met = lap()
     if not believed:
         raise RuntimeError("the switch does not claim what was written")
-    parts = {"compile": compiled, "plan": planned, "apply": applied, "read": read, "meet": met}
-    return {"flows": len(desired.flows), "wait": waited.longest_s, **parts}
-
-
-def said(wanted: Intent, desired: Contents) -> int:
-    """What the marker says of that."""
-    return mark(in_turns(digesting(wanted, BRIDGE_HOST)), len(desired.flows) + 1)
+    return {"flows": known.flows, "wait": waited.longest_s, "write": written, "read": read, "meet": met}
 
 
 class Waited:
