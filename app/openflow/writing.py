@@ -11,23 +11,19 @@ import logging
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
-from itertools import chain, count, islice, repeat
-from operator import attrgetter
-from typing import Any, TypeVar
+from itertools import count
+from typing import TypeVar
 
 from app.openflow import messages, shapes
 from app.openflow.bundle import Bundle, Send, State
 from app.openflow.codec import Command
 from app.openflow.line import Line
 from app.openflow.messages import BundleCommand, MeterCommand
+from app.openflow.pieces import FlowChange, Growing, pieces
 from app.openflow.talk import Talk
-from app.openflow.turns import in_turns
-from flows.diff import Parts, Plan, together
+from flows.diff import Parts, Plan
 from flows.flow import Flow, MeterEntry
-from flows.marker import NONE, marker
-from flows.work import Work
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +35,6 @@ _BUNDLE_XIDS = 2  # barrier, commit or discard
 _COMMANDS = {Send.COMMIT: BundleCommand.COMMIT, Send.DISCARD: BundleCommand.DISCARD}
 
 T = TypeVar("T")
-FlowChange = tuple[Flow, Command]
 Refusals = list[tuple[Flow | MeterEntry | None, str]]
 
 
@@ -76,7 +71,7 @@ def write(line: Line, change: Plan, most: int) -> None:
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
     with _meters_first(line, change):
-        _write_flows(line, _pieces(change, most))
+        _write_flows(line, pieces(change, most))
     _delete_meters(line, change.delete_meters)
 
 
@@ -86,7 +81,7 @@ def fill(line: Line, parts: Parts[T], most: int) -> T:
     One of more flows than a bundle holds goes while its rest is being made out, in the order of its parts. What that
     raises is raised; bundles that are made by then stand.
     """
-    growing = _Growing(parts, most)
+    growing = Growing(parts, most)
     if growing.grown:
         write(line, growing.change, most)
     else:
@@ -143,73 +138,6 @@ def _delete_meters(line: Line, meters: Iterable[int]) -> None:
         LOG.warning("%#018x: meter %d is not deleted: %s", line.dpid, entry.meter, why)
 
 
-def _pieces(change: Plan, most: int) -> Iterator[Sequence[FlowChange]]:
-    """What is one bundle each. Where it takes several, what packets meet last is there first, and goes last.
-
-    The marker is written with the last of them; as long as only a part is made there is none.
-    """
-    first: list[FlowChange] = []
-    if len(change.add) + len(change.delete) + (change.mark is not None) > most:
-        change = replace(change, add=tuple(sorted(change.add, key=attrgetter("table"), reverse=True)))
-        first = [] if change.mark is None else [_marking(NONE)]
-    changes = chain(first, _changes(change))
-    while piece := list(islice(changes, most)):
-        yield piece
-
-
-def _changes(change: Plan) -> Iterator[FlowChange]:
-    yield from zip(change.add, repeat(Command.ADD))
-    yield from zip(sorted(change.delete, key=attrgetter("table")), repeat(Command.DELETE))
-    if change.mark is not None:
-        yield _marking(change.mark)
-
-
-class _Growing:
-    """A change that is being made out: as much of it as fits into one bundle, or the pieces of a larger one."""
-
-    def __init__(self, parts: Parts[Any], most: int) -> None:
-        self.returned: list[Any] = []  # by its making, which has ended then
-        self._parts, self._most = parts, most
-        self.change = in_turns(self._more(most))
-
-    @property
-    def grown(self) -> bool:
-        """Whether the change is all of it."""
-        return bool(self.returned)
-
-    def pieces(self) -> Iterator[Sequence[FlowChange]]:
-        """As `_pieces`, but in the order of the parts."""
-        changes = [_marking(NONE), *_changes(self.change)]
-        while changes or not self.grown:
-            if not self.grown and len(changes) < self._most:
-                part = in_turns(self._more(self._most - len(changes)))
-                self.change = replace(self.change, delete_meters=part.delete_meters)
-                changes += _changes(part)
-            if changes:
-                yield changes[: self._most]
-            changes = changes[self._most :]
-
-    def _more(self, least: int) -> Work[Plan]:
-        """At least so many flows more, if there are."""
-        found: list[Plan] = []
-        flows = 0
-        while flows < least:
-            try:
-                part = next(self._parts)
-            except StopIteration as end:
-                self.returned.append(end.value)
-                break
-            if part is not None:
-                found.append(part)
-                flows += len(part.add) + len(part.delete)
-            yield
-        return together(found)
-
-
-def _marking(mark: int) -> FlowChange:
-    return marker(mark), Command.DELETE if mark == NONE else Command.ADD
-
-
 class _Underway:
     """A bundle on its way. Its number is its first xid, which no other of the connection has."""
 
@@ -253,12 +181,12 @@ class _Underway:
             yield shapes.bundle_add(number, flow, command, xid)
 
 
-def _write_flows(line: Line, pieces: Iterator[Sequence[FlowChange]]) -> None:
+def _write_flows(line: Line, row: Iterator[Sequence[FlowChange]]) -> None:
     underway: list[_Underway] = []
     # A talk lasts to the end: some refusals come with the commit, but name the change that they are about.
     with ExitStack() as talks:
         for number in count():
-            piece = _next(pieces, underway, partly=number > 0)
+            piece = _next(row, underway, partly=number > 0)
             if not piece:
                 break
             talk = talks.enter_context(line.talk(len(piece) + _BUNDLE_XIDS))
@@ -270,12 +198,10 @@ def _write_flows(line: Line, pieces: Iterator[Sequence[FlowChange]]) -> None:
             underway = _after_a_step(underway)
 
 
-def _next(
-    pieces: Iterator[Sequence[FlowChange]], underway: Sequence[_Underway], *, partly: bool
-) -> Sequence[FlowChange]:
+def _next(row: Iterator[Sequence[FlowChange]], underway: Sequence[_Underway], *, partly: bool) -> Sequence[FlowChange]:
     """The next piece, none at the end. Where it cannot be made, none of those underway is left open."""
     try:
-        piece = next(pieces, ())
+        piece = next(row, ())
         _refuse_too_long(piece, partly=partly)
     except Exception:
         for each in underway:
