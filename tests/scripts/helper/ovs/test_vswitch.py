@@ -9,7 +9,7 @@ import pytest
 
 from flows.model import Mac
 from flows.table import Table
-from scripts.helper.ovs.vswitch import PortState, Vswitch, VswitchError
+from scripts.helper.ovs.vswitch import OFPORTS, PortState, Vswitch, VswitchError
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, make_bridge, run, until
 
 RECORD = ("endpoint/abc/eth0", '{"name": "web1"}')
@@ -86,6 +86,14 @@ def test_port_whose_number_was_given_out_takes_it_from_nobody(vswitch: Vswitch, 
     ovs.vsctl("del-port", foreign)
     for name in (device, "gw21"):
         vswitch.delete_port(name, RECORD[0])
+
+
+def test_numbers_are_given_out_by_turns(vswitch: Vswitch, device: str) -> None:
+    ofport = vswitch.add_endpoint_port(device, "abc/eth0", None)
+    others = [vswitch.next_ofport() for _ in OFPORTS[1:]]
+    assert sorted([ofport, *others]) == list(OFPORTS)
+    assert vswitch.next_ofport() == others[0]
+    vswitch.delete_port(device)
 
 
 def test_port_goes_and_the_record_stays(vswitch: Vswitch, device: str) -> None:
