@@ -83,8 +83,9 @@ class Host:
         """The bridge is there, and what its records say of gateways and joined bridges. Idempotent."""
         with self._lock:
             self._natted = None
-            self.restore()
-            self.vswitch.adopt()
+            self._ensure_bridge()
+            self.vswitch.adopt()  # before anything is made, which must not ask for a number that is taken
+            self._put_right()
             self.endpoints.look(self.vswitch.ports().values())
 
     def restore(self) -> None:
@@ -93,23 +94,29 @@ class Host:
         VswitchError if there is no bridge to be had; what else cannot be is logged.
         """
         with self._lock:
-            self.vswitch.ensure_bridge(
-                dpid=self.config.dpid,
-                datapath_type=self.config.datapath_type,
-                openflow=self.config.openflow,
-                tables={int(table): table.label for table in Table},
-            )
-            for work in (
-                self._way.keep,
-                self.gateways.restore,
-                lambda: self.resolvers.restore(self.inner_mtu()),
-                lambda: self.joins.restore(self.inner_mtu()),
-                self._keep_nat,
-            ):
-                try:
-                    work()
-                except (PlumbError, VswitchError, NatError) as error:
-                    log.warning("%s", error)
+            self._ensure_bridge()
+            self._put_right()
+
+    def _ensure_bridge(self) -> None:
+        self.vswitch.ensure_bridge(
+            dpid=self.config.dpid,
+            datapath_type=self.config.datapath_type,
+            openflow=self.config.openflow,
+            tables={int(table): table.label for table in Table},
+        )
+
+    def _put_right(self) -> None:
+        for work in (
+            self._way.keep,
+            self.gateways.restore,
+            lambda: self.resolvers.restore(self.inner_mtu()),
+            lambda: self.joins.restore(self.inner_mtu()),
+            self._keep_nat,
+        ):
+            try:
+                work()
+            except (PlumbError, VswitchError, NatError) as error:
+                log.warning("%s", error)
 
     def put_back(self, mended: Collection[str]) -> set[str]:
         """What goes with these ports, which were mended: queues, addresses. The containers that are concerned."""

@@ -196,15 +196,23 @@ class Vswitch:
         )
 
     def adopt(self) -> None:
-        """Ports of ours that an earlier helper made are as they should be, as they are found now."""
+        """Ports of ours that an earlier helper made are as they should be, as they are found now.
 
-        def look() -> dict[str, PortPlan]:
-            ports = (port for port in self._bridge().ports if any(key.startswith(OURS) for key in port.external_ids))
-            return {port.name: found(port) for port in ports}
+        One that asks for no number asks for the one that it has; and from here on none is given out that any port has.
+        """
 
-        self._stands = self._db.read(look) | self._stands
-        asked = {plan.ofport or 0 for plan in self._stands.values()}
-        self._last_ofport = max(asked.intersection(OFPORTS), default=self._last_ofport)
+        def look() -> list[tuple[PortState, PortPlan]]:
+            return [(_state(port), found(port)) for port in self._bridge().ports]
+
+        ports = self._db.read(look)
+        ours = {plan.name: (state, plan) for state, plan in ports if plan.external_ids}
+        self._stands = {name: plan for name, (_, plan) in ours.items()} | self._stands
+        for name, (state, plan) in ours.items():
+            if plan.ofport is None and state.ofport is not None:
+                self._stands[name] = replace(self._stands[name], ofport=state.ofport)
+                self.mend(name)
+        taken = {state.ofport or 0 for state, _ in ports}
+        self._last_ofport = max(taken.intersection(OFPORTS), default=self._last_ofport)
 
     def changed_since(self, seen: int) -> int:
         """Wait until the database is otherwise than when this was seen, for a while at most; what is seen now."""
@@ -244,7 +252,8 @@ class Vswitch:
 
     def _ensure(self, plan: PortPlan) -> int:
         have = self._db.read(lambda: (port := self._db.row("Port", plan.name)) and found(port))
-        plan = replace(plan, ofport=have.ofport) if have else self._numbered(plan)
+        known = self._stands.get(plan.name, have)
+        plan = replace(plan, ofport=known.ofport) if known else self._numbered(plan)
         with ExitStack() if have else self._taken_back(plan.name, None):
             self._db.transact(lambda txn: plan.write(self._db, txn, self._bridge()))
             return self._made(plan)

@@ -96,6 +96,30 @@ def test_numbers_are_given_out_by_turns(vswitch: Vswitch, device: str) -> None:
     vswitch.delete_port(device)
 
 
+def test_another_helper_asks_for_no_number_that_is_taken(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
+    mac, foreign = Mac.parse("02:c7:00:00:00:23"), f"p{device}"
+    had = vswitch.add_endpoint_port(device, "abc/eth0", None)
+    ovs.vsctl("clear", "Interface", device, "ofport_request")  # as an earlier version had it
+    ovs.vsctl("add-port", BRIDGE, foreign, "--", "set", "Interface", foreign, "ofport_request=40000")
+    other = Vswitch(ovs.remote, BRIDGE)
+    other.adopt()
+    assert ovs.vsctl("get", "Interface", device, "ofport_request", "ofport").split() == [str(had)] * 2
+
+    new = other.add_internal_port("gw23", external_ids={"x": "y"}, mac=mac, mtu=1300)
+    assert new == 40001
+    assert other.drift() == {}
+
+    ovs.vsctl("del-port", "gw23", "--", "del-port", device)
+    for name in ("gw23", device):
+        other.mend(name)
+    other.answered(("gw23", device))
+    assert {name: port.ofport for name, port in other.ports().items()} == {device: had, "gw23": new, foreign: 40000}
+    ovs.vsctl("del-port", foreign)
+    for name in ("gw23", device):
+        other.delete_port(name)
+    other.close()
+
+
 def test_port_goes_and_the_record_stays(vswitch: Vswitch, device: str) -> None:
     vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
     vswitch.delete_port(device)
