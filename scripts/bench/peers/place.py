@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from scripts.bench.api import free_port
 from scripts.bench.peers.shell import Shell
-from scripts.lab import Lab, Machine, down, up
+from scripts.lab import Lab, LabError, Machine, down, up
+from scripts.lab.command import poll
+from scripts.lab.ours import lacking
 from scripts.lab.underlay import greet
 
 MOST_PLACES = 10  # of one process, at the same time
@@ -16,6 +18,7 @@ HOSTS = 3  # two that are measured, and a third for the many that are there besi
 BRIDGE = "br-int"
 KEEPER = "keeper"  # the role of a machine's first process, which goes on: it buries its dead
 CALM_S = 0.5  # after which who stood still has caught up with what waited for him
+MEET_S = 30.0  # for Containet's own, who may have given each other up meanwhile
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Place:
 
     lab: Lab
     shells: dict[str, Shell]
+    bare: bool  # no controller and no helper is there
 
     @property
     def hosts(self) -> tuple[Machine, Machine]:
@@ -78,6 +82,8 @@ def turn(one: Place, places: Iterable[Place]) -> Iterator[None]:
                 undo.callback(other.thaw)
                 other.freeze()
         time.sleep(CALM_S)
+        if not one.bare and not poll(lambda: not lacking(one.lab.plan), MEET_S):
+            raise LabError(f"The lab is not whole again after {MEET_S:g} s: {'; '.join(lacking(one.lab.plan))}.")
         yield
 
 
@@ -93,4 +99,4 @@ def place(*, bare: bool = False) -> Iterator[Place]:
         for host in lab.hosts:
             greet(lab.plan, host)
         shells = {host.name: undo.enter_context(Shell(host)) for host in lab.hosts}
-        yield Place(lab, shells)
+        yield Place(lab, shells, bare)

@@ -30,7 +30,7 @@ from app.openflow.turns import in_turns
 from flows.flow import Contents
 from flows.known import catching_up
 from flows.marker import digesting
-from flows.pipeline import compile_bridge
+from flows.pipeline import compiling
 from scripts.bench.played.one_bridge import BRIDGE_HOST, intent
 
 PAUSE_S = 0.001
@@ -100,7 +100,7 @@ def measured(switch: Switch, flows: int) -> dict[str, float]:
     written = lap()
     installed = switch.read()
     read = lap()
-    desired = compile_bridge(wanted, BRIDGE_HOST)
+    desired = in_turns(compiling(wanted, BRIDGE_HOST))
     if installed != replace(desired, mark=known.mark):
         raise RuntimeError("the switch has other flows than those that were written")
     again = replace(wanted)  # of which nothing is remembered
