@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 GATHER_S, MOST_GATHER_S = 0.05, 0.4  # who changed one thing in a switch may be at it still: one repair for all of it
 MOST_SPOILT = 100  # flows that are put back one by one; of more the whole bridge is read
 REST_S = 0.01  # between two turns of a comparison that is not urgent
-AT_ONCE = 8  # bridges that are compared whole, for each is in memory then
+AT_ONCE = 8  # bridges that are compared whole, for each is in memory then, twice
 MOST_TRIES = 5  # such comparisons, if the bridge is changed during each; then the next change waits for one
 
 T = TypeVar("T")
@@ -32,7 +32,10 @@ _large = hub.Semaphore(AT_ONCE)
 
 
 class Bridge(Protocol):
-    """A connected switch, as the rollout needs it. All raise SwitchGoneError; `apply` RefusedFlowsError too."""
+    """A connected switch, as the rollout needs it.
+
+    All raise SwitchGoneError; `apply` and `fill` RefusedFlowsError too, and `fill` what the making raises.
+    """
 
     foreign: int  # flows that are not ours, as of the last `claims` or `read`
 
@@ -168,6 +171,8 @@ class Station:
         self.inherits = False
         try:
             known = self._go_on(bridge, step, sweeping) or self._begin(bridge, step, sweeping)
+            if sweeping:
+                bridge.drop_strays()
         except RefusedFlowsError as error:
             self._refused(error.words(self._witness.whose))
             return False
@@ -213,9 +218,9 @@ class Station:
             return None
         if not self._spoilt:
             change, known = in_turns(going_on(known, step, self.host, sweeping=sweeping))
-            return self._give(bridge, change, known, sweeping)
+            return self._give(bridge, change, known)
         back = self._back(known, step)
-        return None if back is None else self._give(bridge, Plan(add=back), known, sweeping)
+        return None if back is None else self._give(bridge, Plan(add=back), known)
 
     def _begin(self, bridge: Bridge, step: Intent, sweeping: bool) -> Known:
         """Read it, and give it the step from there."""
@@ -226,19 +231,16 @@ class Station:
             found = bridge.read()
             self._witness.found(self.host, bridge.foreign)
             self.has = None  # not known, until it is known again
+            self.inherits = self.stands < 0 and bool(found.flows)  # also if it never says that it has the change
             known, moves = bridge.fill(catching_up(found, step, self.host, sweeping=sweeping))
-            self.inherits = self.stands < 0 and bool(found.flows) and (moves or known.leftovers != Contents())
-        if sweeping:
-            bridge.drop_strays()
+            self.inherits = self.inherits and (moves or known.leftovers != Contents())
         return known
 
-    def _give(self, bridge: Bridge, change: Plan, known: Known, sweeping: bool) -> Known:
+    def _give(self, bridge: Bridge, change: Plan, known: Known) -> Known:
         self.has = None  # not known, until it is known again
         if change:
             LOG.debug("%s: %d flows to add, %d to delete", self.host, len(change.add), len(change.delete))
             bridge.apply(change)
-        if sweeping:
-            bridge.drop_strays()
         return known
 
     def _vouched(self, bridge: Bridge, step: Intent) -> Known | None:

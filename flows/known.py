@@ -4,12 +4,12 @@ Where nothing is known it is read and compared whole; where something is, a chan
 the marker says the same, and it says nothing while there is something in the bridge that is not wanted.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 
 from flows.diff import Parts, Plan, joined, plan_meters, planning, spare, without
-from flows.flow import Contents, Flow
+from flows.flow import Contents, Flow, Key
 from flows.intent import Intent
 from flows.marker import NONE, digesting, digesting_change, mark
 from flows.pipeline import compile_meters, compiling_change, portions
@@ -39,35 +39,43 @@ def catching_up(installed: Contents, intent: Intent, host: str, *, sweeping: boo
     wanted goes if it is the time of sweeping, and is left over else. Returns what is known of the bridge then, and
     whether packets meet anything of the change.
     """
-    wanted = compile_meters(intent, host)
-    meters = plan_meters(installed.meters, wanted)
+    desired = compile_meters(intent, host)
+    meters = plan_meters(installed.meters, desired)
     gone, leftovers = meters.delete_meters, Contents()
     yield replace(meters, delete_meters=())
-    left, flows, changes = dict(installed.flows), 0, False
-    for portion in portions(intent, host, wanted):
-        add = tuple(flow for flow in portion if left.pop(flow.key, None) != flow) if left else tuple(portion)
-        flows, changes = flows + len(portion), changes or bool(add)
+    have, made, changes = installed.flows, dict[Key, Flow](), False
+    for portion in portions(intent, host, made, desired):
+        add = tuple(flow for flow in portion if have.get(flow.key) != flow) if have else tuple(portion)
+        changes = changes or bool(add)
         yield Plan(add=add)
+    left = yield from _left(have, made)
     if not sweeping:
         leftovers = Contents(left, {meter: installed.meters[meter] for meter in gone})
         left, gone = {}, ()
-    for leaving in _leaving(left.values()):
-        yield Plan(delete=leaving)
+    yield from _leaving(left)
     digest = yield from digesting(intent, host)
-    known = Known(intent, digest, flows, installed.mark, leftovers)
+    known = Known(intent, digest, len(made), installed.mark, leftovers)
     last, known = _marked(Plan(delete_meters=gone), known, changes=changes or bool(left))
     yield last
     return known, changes or bool(left or gone or meters.add_meters or meters.change_meters)
 
 
-def _leaving(flows: Collection[Flow]) -> Iterator[tuple[Flow, ...]]:
-    """A portion at a time; what lets packets in goes first."""
-    rest = chain(
-        (flow for flow in flows if flow.table is Table.CLASSIFY),
-        (flow for flow in flows if flow.table is not Table.CLASSIFY),
-    )
-    while portion := tuple(islice(rest, PORTION)):
-        yield portion
+def _left(have: Mapping[Key, Flow], made: Container[Key]) -> Work[dict[Key, Flow]]:
+    """Those of which none was made."""
+    left: dict[Key, Flow] = {}
+    rest = iter(have.items())
+    while portion := list(islice(rest, PORTION)):
+        left.update((key, flow) for key, flow in portion if key not in made)
+        yield
+    return left
+
+
+def _leaving(flows: Mapping[Key, Flow]) -> Parts[None]:
+    """That they go: what lets packets in goes first."""
+    for lets_in in (True, False):
+        rest = iter(flows.values())
+        while portion := list(islice(rest, PORTION)):
+            yield Plan(delete=tuple(flow for flow in portion if (flow.table is Table.CLASSIFY) == lets_in))
 
 
 def going_on(known: Known, intent: Intent, host: str, *, sweeping: bool) -> Work[tuple[Plan, Known]]:

@@ -12,8 +12,8 @@ A flow is there for one of four subjects, and a feature says what each of them c
 So what a change is about can be compiled alone: `compile_change` costs what the change touches, whatever else is
 there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
 
-Flows of CLASSIFY are made last. Without them no packet gets beyond its first table, so a bridge that is being filled
-lets nobody through before it has all the rest.
+Flows of CLASSIFY are made last. Without them no packet gets beyond its first table, so a bridge that had none of ours
+lets nobody through before it has all the rest. Where others go on to, those of segments, is made before them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -76,9 +76,14 @@ def compiling(intent: Intent, host: str) -> Work[Contents]:
     return _compiling(intent, intent.hosts[host], _whole(intent, host))
 
 
-def portions(intent: Intent, host: str, meters: Mapping[int, MeterEntry]) -> Iterator[list[Flow]]:
-    """The flows of `compile_bridge`, each once, a portion at a time. `meters` are those of `compile_meters`."""
-    return _portions(intent, intent.hosts[host], _whole(intent, host), {}, meters)
+def portions(
+    intent: Intent, host: str, flows: dict[Key, Flow], meters: Mapping[int, MeterEntry]
+) -> Iterator[list[Flow]]:
+    """The flows of `compile_bridge`, a portion at a time, each given once: each joins `flows`, where none is before.
+
+    `meters` are those of `compile_meters`.
+    """
+    return _portions(intent, intent.hosts[host], _whole(intent, host), flows, meters)
 
 
 def compiling_change(before: Intent, after: Intent, host: str) -> Work[tuple[Contents, Contents]]:
@@ -195,8 +200,8 @@ def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
     features: Iterable[Iterator[Flow]] = chain(
         (of_bridge(intent, here) for of_bridge in OF_BRIDGE if subjects.bridge),
         (of_local(endpoint) for endpoint in subjects.local for of_local in OF_LOCAL),
-        (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
         (iter(_of_segment(intent, segment, here.name)) for segment in subjects.segments),
+        (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
         (classify.of_local(endpoint) for endpoint in subjects.local),
         (classify.of_bridge(intent, here) for _ in range(subjects.bridge)),
     )

@@ -6,6 +6,7 @@ The marker is written with the last of them; as long as only a part is made ther
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice, repeat
+from math import inf
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +16,8 @@ from flows.diff import Parts, Plan, together
 from flows.flow import Flow
 from flows.marker import NONE, marker
 from flows.work import Work
+
+AT_A_STRETCH = 200  # parts that are made out, a fifth of a second's work, before the bundles underway go on
 
 FlowChange = tuple[Flow, Command]
 
@@ -41,40 +44,39 @@ class Growing:
     """A change that is being made out: as much of it as fits into one bundle, or the pieces of a larger one."""
 
     def __init__(self, parts: Parts[Any], most: int) -> None:
-        self.returned: list[Any] = []  # by its making, which has ended then
+        self.returned: list[Any] = []  # by its making, once that has ended
+        self.delete_meters: list[int] = []  # by then all of them
         self._parts, self._most = parts, most
-        self.change = in_turns(self._more(most))
+        self.begun = in_turns(self._more(most))
 
     @property
-    def grown(self) -> bool:
-        """Whether the change is all of it."""
+    def whole(self) -> bool:
+        """Whether what is begun is all of it."""
         return bool(self.returned)
 
     def pieces(self) -> Iterator[Sequence[FlowChange]]:
-        """As the function `pieces`, but in the order of the parts."""
-        changes = [_marking(NONE), *_changes(self.change)]
-        while changes or not self.grown:
-            if not self.grown and len(changes) < self._most:
-                part = in_turns(self._more(self._most - len(changes)))
-                self.change = replace(self.change, delete_meters=part.delete_meters)
-                changes += _changes(part)
-            if changes:
-                yield changes[: self._most]
-            changes = changes[self._most :]
+        """As the function `pieces`, but as its parts come; an empty one is a place to go on with those before it."""
+        changes = [_marking(NONE), *_changes(self.begun)]
+        while changes or not self.returned:
+            if not self.returned and len(changes) < self._most:
+                changes += _changes(in_turns(self._more(self._most - len(changes), AT_A_STRETCH)))
+            ready = len(changes) >= self._most or self.returned
+            yield changes[: self._most] if ready else ()
+            changes = changes[self._most :] if ready else changes
 
-    def _more(self, least: int) -> Work[Plan]:
-        """At least so many flows more, if there are."""
+    def _more(self, least: int, parts: float = inf) -> Work[Plan]:
+        """So many flows more, or some beyond that; fewer if that is the end, or takes more parts."""
         found: list[Plan] = []
         flows = 0
-        while flows < least:
+        while flows < least and len(found) < parts:
             try:
-                part = next(self._parts)
+                part = next(self._parts) or Plan()
             except StopIteration as end:
                 self.returned.append(end.value)
                 break
-            if part is not None:
-                found.append(part)
-                flows += len(part.add) + len(part.delete)
+            found.append(part)
+            flows += len(part.add) + len(part.delete)
+            self.delete_meters += part.delete_meters
             yield
         return together(found)
 

@@ -11,14 +11,14 @@ import logging
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import TypeVar
 
 from app.openflow import messages, shapes
 from app.openflow.bundle import Bundle, Send, State
 from app.openflow.codec import Command
-from app.openflow.line import Line
+from app.openflow.line import Line, SwitchGoneError
 from app.openflow.messages import BundleCommand, MeterCommand
 from app.openflow.pieces import FlowChange, Growing, pieces
 from app.openflow.talk import Talk
@@ -70,48 +70,59 @@ def write(line: Line, change: Plan, most: int) -> None:
     change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
-    with _meters_first(line, change):
-        _write_flows(line, pieces(change, most))
+    _refuse_too_long((flow, Command.ADD) for flow in change.add)
+    with _meters_first(line, change) as made:
+        _write_flows(line, pieces(change, most), made)
     _delete_meters(line, change.delete_meters)
 
 
 def fill(line: Line, parts: Parts[T], most: int) -> T:
     """`write` of a change that is made out meanwhile; what its making returned.
 
-    One of more flows than a bundle holds goes while its rest is being made out, in the order of its parts. What that
-    raises is raised; bundles that are made by then stand.
+    One of more flows than a bundle holds goes while its rest is being made out, as its parts come. What that raises is
+    raised; bundles that were made before stand.
     """
     growing = Growing(parts, most)
-    if growing.grown:
-        write(line, growing.change, most)
+    if growing.whole:
+        write(line, growing.begun, most)
     else:
-        with _meters_first(line, growing.change):
-            _write_flows(line, growing.pieces())
-        _delete_meters(line, growing.change.delete_meters)
+        with _meters_first(line, growing.begun) as made:
+            _write_flows(line, growing.pieces(), made)
+        _delete_meters(line, growing.delete_meters)
     returned: T = growing.returned[0]
     return returned
 
 
+@dataclass
+class _Made:
+    """How much of a change the switch has."""
+
+    bundles: int = 0
+
+
 @contextmanager
-def _meters_first(line: Line, change: Plan) -> Iterator[None]:
-    """The meters that flows of the block name are there; new ones are taken back if no flow was made."""
+def _meters_first(line: Line, change: Plan) -> Iterator[_Made]:
+    """The meters that flows of the block name are there; new ones are taken back if it fails and none was made."""
     new = [(entry, MeterCommand.ADD) for entry in change.add_meters]
     refused = _meters(line, new + [(entry, MeterCommand.MODIFY) for entry in change.change_meters])
     if refused:
         _delete_meters(line, (entry.meter for entry in change.add_meters if entry not in dict(refused)))
         raise RefusedFlowsError(list(refused))
+    made = _Made()
     try:
-        yield
-    except RefusedFlowsError as error:
-        if not error.partly:
+        yield made
+    except SwitchGoneError:
+        raise
+    except Exception:
+        if not made.bundles:
             _delete_meters(line, (entry.meter for entry in change.add_meters))
         raise
 
 
-def _refuse_too_long(changes: Sequence[FlowChange], *, partly: bool) -> None:
+def _refuse_too_long(changes: Iterable[FlowChange]) -> None:
     added = (flow for flow, command in changes if command is Command.ADD)
     if too_long := [(flow, TOO_LONG) for flow in added if len(flow.actions) >= MANY and _is_too_long(flow)]:
-        raise RefusedFlowsError([*too_long], partly=partly)
+        raise RefusedFlowsError([*too_long])
 
 
 def _is_too_long(flow: Flow) -> bool:
@@ -141,9 +152,8 @@ def _delete_meters(line: Line, meters: Iterable[int]) -> None:
 class _Underway:
     """A bundle on its way. Its number is its first xid, which no other of the connection has."""
 
-    def __init__(self, line: Line, talk: Talk, changes: Sequence[FlowChange], *, partly: bool) -> None:
+    def __init__(self, line: Line, talk: Talk, changes: Sequence[FlowChange]) -> None:
         self.bundle = Bundle()
-        self.partly = partly  # there were others before it
         self._line = line
         self._talk = talk
         self._changes = changes
@@ -181,36 +191,38 @@ class _Underway:
             yield shapes.bundle_add(number, flow, command, xid)
 
 
-def _write_flows(line: Line, row: Iterator[Sequence[FlowChange]]) -> None:
+def _write_flows(line: Line, row: Iterator[Sequence[FlowChange]], made: _Made) -> None:
     underway: list[_Underway] = []
     # A talk lasts to the end: some refusals come with the commit, but name the change that they are about.
     with ExitStack() as talks:
-        for number in count():
-            piece = _next(row, underway, partly=number > 0)
-            if not piece:
-                break
-            talk = talks.enter_context(line.talk(len(piece) + _BUNDLE_XIDS))
-            bundle = _Underway(line, talk, piece, partly=number > 0)
-            underway = _after_a_step(underway)
-            bundle.fill()
-            underway.append(bundle)
+        while (piece := _next(row, underway, made)) is not None:
+            new: list[_Underway] = []
+            if piece:
+                new.append(_Underway(line, talks.enter_context(line.talk(len(piece) + _BUNDLE_XIDS)), piece))
+            underway = _after_a_step(underway, made)
+            for bundle in new:
+                bundle.fill()
+            underway += new
         while underway:
-            underway = _after_a_step(underway)
+            underway = _after_a_step(underway, made)
 
 
-def _next(row: Iterator[Sequence[FlowChange]], underway: Sequence[_Underway], *, partly: bool) -> Sequence[FlowChange]:
-    """The next piece, none at the end. Where it cannot be made, none of those underway is left open."""
+def _next(row: Iterator[Sequence[FlowChange]], underway: list[_Underway], made: _Made) -> Sequence[FlowChange] | None:
+    """The next piece, None at the end. Where it cannot be made, none of those underway is left open."""
     try:
-        piece = next(row, ())
-        _refuse_too_long(piece, partly=partly)
-    except Exception:
+        piece = next(row, None)
+        _refuse_too_long(piece or ())
+    except Exception as error:
         for each in underway:
             each.abandon()
+            made.bundles += each.bundle.state is State.COMMITTED
+        if isinstance(error, RefusedFlowsError):
+            raise RefusedFlowsError(error.refusals, partly=made.bundles > 0) from None
         raise
     return piece
 
 
-def _after_a_step(underway: Sequence[_Underway]) -> list[_Underway]:
+def _after_a_step(underway: Sequence[_Underway], made: _Made) -> list[_Underway]:
     """Each takes a step, the first one first; those that are not made with that.
 
     RefusedFlowsError if the first never will be; then none after it is.
@@ -219,8 +231,10 @@ def _after_a_step(underway: Sequence[_Underway]) -> list[_Underway]:
     for number, each in enumerate(underway):
         if each.go_on():
             left.append(each)
-        elif each.bundle.state is not State.COMMITTED:
+        elif each.bundle.state is State.COMMITTED:
+            made.bundles += 1
+        else:
             for later in underway[number + 1 :]:
                 later.abandon()
-            raise RefusedFlowsError(each.refusals(), partly=each.partly)
+            raise RefusedFlowsError(each.refusals(), partly=made.bundles > 0)
     return left

@@ -207,6 +207,35 @@ def test_what_a_step_takes_away_goes_also_before_that() -> None:
     assert made.holds(AFTER)
 
 
+def test_caches_are_waited_for_also_if_the_switch_went_before_it_said_that_it_has_all() -> None:
+    """It has all when it comes back, and its marker says so; but what it cached was there before."""
+    waited_for: list[str] = []
+
+    class Patient(Quiet):
+        def settle(self, hosts: Set[str], step: Intent) -> None:  # noqa: ARG002
+            waited_for.extend(hosts)
+
+    class Mute(Twin):
+        def apply(self, change: Plan) -> None:
+            super().apply(change)
+            raise SwitchGoneError("made, and then gone")
+
+    twin = Mute(bench(BEFORE).twins["h1"].contents)
+    rollout = Rollout(AFTER, Patient(), lambda _: None)
+    rollout.sweep()
+    rollout.connected("h1", twin)
+    rollout.advance()
+    assert holds(twin, AFTER, "h1")
+    assert not waited_for
+
+    rollout.disconnected("h1", twin)
+    rollout.connected("h1", Twin(twin.contents))
+    rollout.advance()
+    rollout.advance()
+
+    assert waited_for == ["h1"]
+
+
 def test_leftovers_go_also_when_sweeping_begins_during_a_push() -> None:
     rollout = Rollout(BEFORE, Quiet(), lambda _: None)
 

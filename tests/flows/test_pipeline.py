@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from flows.cookie import unpack
-from flows.flow import Goto
+from flows.flow import Flow, Goto, Key
 from flows.intent import Intent
 from flows.model import EndpointKey, Mac, Role
 from flows.pipeline import FlowConflictError, compile_bridge, compile_meters, listing, portions
@@ -129,11 +129,12 @@ def test_every_flow_moves_forward_and_says_why_it_is_there(any_intent: Intent) -
 @given(intents())
 def test_what_lets_packets_in_is_made_last(any_intent: Intent) -> None:
     """A bridge that is being filled lets nobody through before it has all the rest."""
+    flows: dict[Key, Flow] = {}
     meters = compile_meters(any_intent, "h1")
-    made = [each for portion in portions(any_intent, "h1", meters) for each in portion]
+    made = [each for portion in portions(any_intent, "h1", flows, meters) for each in portion]
 
-    assert {each.key: each for each in made} == compile_bridge(any_intent, "h1").flows
-    assert len(made) == len({each.key for each in made})
+    assert {each.key: each for each in made} == flows == compile_bridge(any_intent, "h1").flows
+    assert len(made) == len(flows)
     lets_in = [each.table is Table.CLASSIFY for each in made]
     assert lets_in == sorted(lets_in)
 

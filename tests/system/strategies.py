@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from flows.cookie import Feature, pack
+from flows.diff import Parts, Plan
 from flows.fields import (
     ARP_OP,
     ARP_SHA,
@@ -35,6 +36,7 @@ from flows.fields import (
     Term,
 )
 from flows.flow import IN_PORT_NUMBER, Action, Flow, Goto, Meter, MeterEntry, Move, Output, OutputBy, Set, flow
+from flows.pipeline import FlowConflictError
 from flows.table import Table
 
 METERS = (MeterEntry(1, 1000, 600), MeterEntry(2, 10_000, 1000))
@@ -98,3 +100,16 @@ def flows(draw: st.DrawFn) -> Flow:
         actions.append(Goto(draw(st.sampled_from(later))))
     cookie = pack(draw(st.sampled_from(Feature)), draw(st.integers(0, (1 << 48) - 1)))
     return flow(table, draw(st.integers(0, 0xFFFF)), match, actions, cookie)
+
+
+def parted(change: Plan, breaks_at: int | None = None) -> Parts[str]:
+    """The change three flows at a time, with places to wait; what it returns."""
+    yield Plan(add_meters=change.add_meters, change_meters=change.change_meters)
+    for start in range(0, len(change.add), 3):
+        if breaks_at is not None and start >= breaks_at:
+            raise FlowConflictError("two flows")
+        yield None
+        yield Plan(add=change.add[start : start + 3])
+    yield Plan(delete=change.delete)
+    yield Plan(delete_meters=change.delete_meters, mark=change.mark)
+    return "made out"

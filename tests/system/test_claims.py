@@ -1,6 +1,6 @@
 """What a real switch claims by its marker is true, wherever a change of it broke off."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -14,6 +14,7 @@ from flows.flow import Contents, Output, flow
 from flows.marker import mark
 from flows.table import Table
 from tests.system.conftest import Sandbox
+from tests.system.strategies import parted
 from tests.system.test_switch import contents, lookup
 
 BEFORE, AFTER = 7, 8  # digests
@@ -70,10 +71,19 @@ def test_what_only_looks_like_a_marker_goes(switch: Switch, sandbox: Sandbox) ->
     assert [line for line in sandbox.flows() if "table=120" in line] == [kept]
 
 
+def filled(switch: Switch, change: Plan) -> None:
+    """The change as it is being made out."""
+    switch.fill(parted(change))
+
+
+WAYS = pytest.mark.parametrize("change", [Switch.apply, filled])
+
+
+@WAYS
 @pytest.mark.parametrize("piece", [PIECE, FLOWS, FLOWS + 1])
 @pytest.mark.parametrize("sent", range(0, 16, 2))
 def test_wherever_a_change_breaks_off_it_claims_what_is_so(
-    switch: Switch, monkeypatch: pytest.MonkeyPatch, piece: int, sent: int
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, change: Callable[[Switch, Plan], None], piece: int, sent: int
 ) -> None:
     class Broken(Line):
         left = sent
@@ -91,7 +101,7 @@ def test_wherever_a_change_breaks_off_it_claims_what_is_so(
     switch.line._talks = whole._talks  # so that answers are heard
 
     try:
-        switch.apply(TO_NEW)
+        change(switch, TO_NEW)
     except SwitchGoneError:
         pass
     finally:
@@ -100,16 +110,17 @@ def test_wherever_a_change_breaks_off_it_claims_what_is_so(
     assert is_true(switch)
 
 
+@WAYS
 @pytest.mark.parametrize("number", [5, 25, 44])
 def test_of_what_is_refused_in_part_nothing_is_claimed(
-    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, change: Callable[[Switch, Plan], None], number: int
 ) -> None:
     monkeypatch.setattr(room, "PIECE", PIECE)
     bad = flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), pack(Feature.L2, 7))
     switch.apply(TO_OLD)
 
     with pytest.raises(RefusedFlowsError) as caught:
-        switch.apply(Plan(add=(*TO_NEW.add[:number], bad, *TO_NEW.add[number:]), mark=TO_NEW.mark))
+        change(switch, Plan(add=(*TO_NEW.add[:number], bad, *TO_NEW.add[number:]), mark=TO_NEW.mark))
 
     assert is_true(switch)
     assert (switch.claims(BEFORE) is None) == caught.value.partly
