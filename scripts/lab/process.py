@@ -67,9 +67,7 @@ class Process:
 
     def signal(self, number: signal.Signals) -> bool:
         """Send it; False if the process is no more."""
-        try:
-            handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
+        if (handle := self._handle()) is None:
             return False
         try:
             if not self.alive:  # asked with the handle in hand: from here on the pid cannot become another's
@@ -83,9 +81,7 @@ class Process:
 
     def gone(self, seconds: float) -> bool:
         """Wait until it has ended; False if it still lives after that time."""
-        try:
-            handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
+        if (handle := self._handle()) is None:
             return True
         try:
             ended = not self.alive or bool(select.select([handle], [], [], seconds)[0])
@@ -94,6 +90,13 @@ class Process:
         if ended:
             self._clear_away()
         return ended
+
+    def _handle(self) -> int | None:
+        """A pidfd of whatever has the pid now."""
+        try:
+            return os.pidfd_open(self.pid)
+        except (ProcessLookupError, FileNotFoundError):  # the second was seen of one that was just ending
+            return None
 
     def _clear_away(self) -> None:
         """Take its exit code if it was our child, so that no zombie stays."""

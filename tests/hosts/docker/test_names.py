@@ -85,12 +85,14 @@ def named(lab: Lab) -> Iterator[Lab]:
     argv = lab[OUTSIDE].entered([sys.executable, "-c", SERVER, server])
     conf = {host: (host.root / "etc/resolv.conf").read_text() for host in lab.hosts}
     with subprocess.Popen(argv) as outside:
-        for host in lab.hosts:
-            (host.root / "etc/resolv.conf").write_text(f"nameserver {server}\n")
-            for name, options in NETWORKS.items():
-                host.exec(*MAKE, *options, name)
-        yield lab
-        outside.kill()
+        try:
+            for host in lab.hosts:
+                (host.root / "etc/resolv.conf").write_text(f"nameserver {server}\n")
+                for name, options in NETWORKS.items():
+                    host.exec(*MAKE, *options, name)
+            yield lab
+        finally:
+            outside.kill()
     for host, text in conf.items():
         (host.root / "etc/resolv.conf").write_text(text)
 

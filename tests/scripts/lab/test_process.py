@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -50,6 +51,18 @@ def test_a_child_that_was_killed_leaves_no_zombie(child: subprocess.Popen[bytes]
     assert process.gone(5)
     assert not Path(f"/proc/{child.pid}").exists()
     assert not process.signal(Signals.SIGKILL)
+
+
+def test_who_is_just_being_taken_apart_is_gone(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel may say so with another error, for a moment that no test can wait for."""
+    process = process_of(child)
+
+    def none(pid: int) -> int:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pid)
+
+    monkeypatch.setattr(os, "pidfd_open", none)
+    assert not process.signal(Signals.SIGCONT)
+    assert process.gone(0)
 
 
 def test_a_zombie_is_down(child: subprocess.Popen[bytes]) -> None:
