@@ -60,9 +60,9 @@ class Growing:
         while changes or not self.returned:
             if not self.returned and len(changes) < self._most:
                 changes += _changes(in_turns(self._more(self._most - len(changes), AT_A_STRETCH)))
-            ready = len(changes) >= self._most or self.returned
-            yield changes[: self._most] if ready else ()
-            changes = changes[self._most :] if ready else changes
+            ready = self._most if len(changes) >= self._most or self.returned else 0
+            yield changes[:ready]
+            changes = changes[ready:]
 
     def _more(self, least: int, parts: float = inf) -> Work[Plan]:
         """So many flows more, or some beyond that; fewer if that is the end, or takes more parts."""

@@ -70,7 +70,7 @@ def write(line: Line, change: Plan, most: int) -> None:
     change of more flows is made in several bundles, of which those before the refused one stand; and meters that were
     changed keep their new rate. So what was refused is to be compared anew after reading.
     """
-    _refuse_too_long((flow, Command.ADD) for flow in change.add)
+    _refuse_too_long(change.add)
     with _meters_first(line, change) as made:
         _write_flows(line, pieces(change, most), made)
     _delete_meters(line, change.delete_meters)
@@ -87,7 +87,7 @@ def fill(line: Line, parts: Parts[T], most: int) -> T:
         write(line, growing.begun, most)
     else:
         with _meters_first(line, growing.begun) as made:
-            _write_flows(line, growing.pieces(), made)
+            _write_flows(line, _fitting(growing.pieces()), made)
         _delete_meters(line, growing.delete_meters)
     returned: T = growing.returned[0]
     return returned
@@ -119,8 +119,13 @@ def _meters_first(line: Line, change: Plan) -> Iterator[_Made]:
         raise
 
 
-def _refuse_too_long(changes: Iterable[FlowChange]) -> None:
-    added = (flow for flow, command in changes if command is Command.ADD)
+def _fitting(row: Iterable[Sequence[FlowChange]]) -> Iterator[Sequence[FlowChange]]:
+    for piece in row:
+        _refuse_too_long(flow for flow, command in piece if command is Command.ADD)
+        yield piece
+
+
+def _refuse_too_long(added: Iterable[Flow]) -> None:
     if too_long := [(flow, TOO_LONG) for flow in added if len(flow.actions) >= MANY and _is_too_long(flow)]:
         raise RefusedFlowsError([*too_long])
 
@@ -210,8 +215,7 @@ def _write_flows(line: Line, row: Iterator[Sequence[FlowChange]], made: _Made) -
 def _next(row: Iterator[Sequence[FlowChange]], underway: list[_Underway], made: _Made) -> Sequence[FlowChange] | None:
     """The next piece, None at the end. Where it cannot be made, none of those underway is left open."""
     try:
-        piece = next(row, None)
-        _refuse_too_long(piece or ())
+        return next(row, None)
     except Exception as error:
         for each in underway:
             each.abandon()
@@ -219,7 +223,6 @@ def _next(row: Iterator[Sequence[FlowChange]], underway: list[_Underway], made: 
         if isinstance(error, RefusedFlowsError):
             raise RefusedFlowsError(error.refusals, partly=made.bundles > 0) from None
         raise
-    return piece
 
 
 def _after_a_step(underway: Sequence[_Underway], made: _Made) -> list[_Underway]:

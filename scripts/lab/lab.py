@@ -127,6 +127,10 @@ class Lab:
         jobs = [partial(self.start, host.name, role) for host in self.hosts for role in ROLES]
         together([partial(self.start, CONTROLLER, CONTROLLER), *jobs])
         together(partial(underlay.greet, self.plan, host) for host in self.hosts)
+        self.meet()
+
+    def meet(self) -> None:
+        """Wait until all that runs has met; LabError says who has not."""
         if not poll(lambda: not ours.lacking(self.plan), MEET_S):
             raise LabError(
                 f"The lab is not whole after {MEET_S:g} s: {'; '.join(ours.lacking(self.plan))}. "

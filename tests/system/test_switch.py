@@ -273,16 +273,18 @@ def test_many_flows_hide_none_in_a_table_that_we_do_not_have(
     assert [stray.table for stray in switch.strays] == [5]
 
 
+BAD = [
+    (flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), COOKIE), "bad match: bad prereq"),  # said while it is filled
+    (lookup(99, Meter(77)), "meter mod failed: invalid meter"),  # said when it is committed
+]
+
+
 @pytest.mark.parametrize("number", [5, 15, 25, 45])
-@pytest.mark.parametrize("why", ["bad match: bad prereq", "meter mod failed: invalid meter"])
+@pytest.mark.parametrize(("bad", "why"), BAD)
 def test_of_many_flows_those_before_the_refused_bundle_stand(
-    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, bad: Flow, why: str
 ) -> None:
     monkeypatch.setattr(room, "PIECE", 10)
-    bad = {
-        "bad match: bad prereq": flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), COOKIE),  # said while it is filled
-        "meter mod failed: invalid meter": lookup(99, Meter(77)),  # said when it is committed
-    }[why]
     good = tuple(lookup(owner) for owner in range(49))
     stand = number // 10 * 10
 
@@ -310,15 +312,11 @@ def test_a_change_that_is_made_out_meanwhile_is_there_whole(
 
 
 @pytest.mark.parametrize("number", [5, 15, 25, 45])
-@pytest.mark.parametrize("why", ["bad match: bad prereq", "meter mod failed: invalid meter"])
+@pytest.mark.parametrize(("bad", "why"), BAD)
 def test_of_a_change_that_is_made_out_meanwhile_those_before_the_refused_bundle_stand(
-    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+    switch: Switch, monkeypatch: pytest.MonkeyPatch, number: int, bad: Flow, why: str
 ) -> None:
     monkeypatch.setattr(room, "PIECE", 10)
-    bad = {
-        "bad match: bad prereq": flow(Table.L2_LOOKUP, 1, (ARP_OP(1),), (), COOKIE),
-        "meter mod failed: invalid meter": lookup(99, Meter(77)),
-    }[why]
     good = tuple(lookup(owner) for owner in range(49))
     stand = (number + 1) // 10 * 10 - 1 if number >= 9 else 0  # the first of all takes the marker away
 

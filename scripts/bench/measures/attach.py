@@ -92,7 +92,7 @@ def partners(peer: Attaching) -> Box:
 
 def rounds(notebook: Notebook, peers: list[Attaching], boxes: dict[str, Box], case: str) -> None:
     """Each peer's container, in turn."""
-    places = {id(peer.place): peer.place for peer in peers}.values()
+    places = [peer.place for peer in peers]
     for _ in notebook.each(TIMES, f"attaching, {case}" if case else "attaching"):
         for peer in peers:
             with turn(peer.place, places):
