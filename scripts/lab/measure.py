@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from scripts.lab.image import NAMES
 from scripts.lab.machine import Machine
 from scripts.lab.plan import LabError
+from scripts.lab.stalls import Stalls
 
 LISTENING = ":1451 .* 0A "  # a socket of /proc/net/tcp on port 5201, iperf3's, in state LISTEN
 FIXED = ("--net=none", "--cap-add=NET_ADMIN")  # without which the kernel does not let iperf3 choose cubic
@@ -47,6 +48,13 @@ class Stream:
     mbps: float
     resent: float
     quiet_s: float  # the longest time in which nothing arrived, to a tenth of a second
+    seconds: float  # for which it was to last
+    stalled_s: float  # of which this machine stood still
+
+    @property
+    def going_mbps(self) -> float:
+        """Its goodput for the time in which this machine went."""
+        return self.mbps * self.seconds / (self.seconds - min(self.stalled_s, self.seconds / 2))
 
 
 def start_box(host: Machine, name: str, *options: str) -> Box:
@@ -87,42 +95,54 @@ def serving(box: Box) -> Iterator[None]:
         box.exec("kill", pid, check=False)
 
 
-def start_stream(box: Box, address: str, seconds: int, *, back: bool = False) -> "subprocess.Popen[str]":
-    """A TCP stream (cubic) to a serving container, or `back` from it; `finish` waits for it."""
+class Running:
+    """A stream under way."""
+
+    def __init__(self, client: "subprocess.Popen[str]", seconds: int, stalls: Stalls) -> None:
+        self._client, self._seconds, self._stalls = client, seconds, stalls
+
+    def finish(self) -> Stream:
+        """Wait for its end, and say what it came to. LabError if it broke."""
+        try:
+            out, err = self._client.communicate(timeout=self._seconds + IPERF_S)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"the stream of {self._seconds} s has not ended {IPERF_S} s later") from None
+        try:
+            said = json.loads(out)
+        except ValueError:
+            raise LabError(f"iperf3 said no JSON: {out[-300:]} {err[-300:]}") from None
+        if "error" in said:
+            raise LabError(f"the stream broke: {said['error']}")
+        sent, received = said["end"]["sum_sent"], said["end"]["sum_received"]
+        segments = sent["bytes"] / said["start"]["tcp_mss_default"]
+        return Stream(
+            mbps=received["bits_per_second"] / 1e6,
+            resent=sent.get("retransmits", 0) / max(segments, 1),
+            quiet_s=_longest_quiet([interval["sum"] for interval in said["intervals"]]),
+            seconds=self._seconds,
+            stalled_s=self._stalls.seconds,
+        )
+
+
+@contextmanager
+def streaming(box: Box, address: str, seconds: int, *, back: bool = False) -> Iterator[Running]:
+    """A TCP stream (cubic) to a serving container, or `back` from it; it ends with the block at the latest."""
     words = ["iperf3", "-c", address, "-t", str(seconds), "-J", "-C", "cubic", "-i", "0.1", *(["-R"] if back else [])]
-    return subprocess.Popen(
-        box.host.entered(["docker", "exec", box.name, *words]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(running: "subprocess.Popen[str]", seconds: int) -> Stream:
-    """What the stream came to; LabError if it broke."""
-    try:
-        out, err = running.communicate(timeout=seconds + IPERF_S)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        raise LabError(f"the stream of {seconds} s has not ended {IPERF_S} s later") from None
-    try:
-        said = json.loads(out)
-    except ValueError:
-        raise LabError(f"iperf3 said no JSON: {out[-300:]} {err[-300:]}") from None
-    if "error" in said:
-        raise LabError(f"the stream broke: {said['error']}")
-    sent, received = said["end"]["sum_sent"], said["end"]["sum_received"]
-    segments = sent["bytes"] / said["start"]["tcp_mss_default"]
-    return Stream(
-        mbps=received["bits_per_second"] / 1e6,
-        resent=sent.get("retransmits", 0) / max(segments, 1),
-        quiet_s=_longest_quiet([interval["sum"] for interval in said["intervals"]]),
-    )
+    argv = box.host.entered(["docker", "exec", box.name, *words])
+    with (
+        Stalls() as stalls,
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client,
+    ):
+        try:
+            yield Running(client, seconds, stalls)
+        finally:
+            client.kill()
 
 
 def stream(box: Box, address: str, seconds: int, *, back: bool = False) -> Stream:
-    """A TCP stream (cubic) to a serving container, or `back` from it."""
-    return finish(start_stream(box, address, seconds, back=back), seconds)
+    """What a TCP stream (cubic) to a serving container comes to, or `back` from it."""
+    with streaming(box, address, seconds, back=back) as running:
+        return running.finish()
 
 
 def _longest_quiet(intervals: list[dict[str, float]]) -> float:

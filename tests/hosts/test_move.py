@@ -6,7 +6,7 @@ import time
 import pytest
 
 from scripts.lab import Lab, Machine
-from scripts.lab.measure import Box, finish, reaches, serving, start_box, start_stream
+from scripts.lab.measure import Box, reaches, serving, start_box, streaming
 from tests.hosts.people import connect, containet, endpoints, interface, named, soon, standing
 
 POLICY = """\
@@ -65,12 +65,11 @@ def test_a_connection_lives_through_a_move_of_both_ends(three: tuple[Box, Box, B
     web1, _, web2 = three
     assert reaches(web1, "172.15.42.2")
 
-    with serving(web2):
-        running = start_stream(web1, "172.15.42.2", STREAM_S)
+    with serving(web2), streaming(web1, "172.15.42.2", STREAM_S) as running:
         for vlan in ("20", "10", "20"):
             time.sleep(STREAM_S / 4)  # the stream's own time, not a wait for anything
             containet(web1.host, "move", "web1", "web2", "--vlan", vlan)
-        result = finish(running, STREAM_S)
+        result = running.finish()
 
     assert result.mbps > 10
     assert result.quiet_s < 1

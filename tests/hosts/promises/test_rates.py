@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.lab import Lab
-from scripts.lab.measure import Box, finish, ping, reaches, serving, start_box, start_stream, stream
+from scripts.lab.measure import Box, ping, reaches, serving, start_box, stream, streaming
 from tests.hosts.people import connect, containet, endpoints, in_network_of, meters, shaped
 
 LONG_S, SHORT_S = 8, 4  # of a stream at 1 Mbit/s, and at more
@@ -28,12 +28,12 @@ def test_tcp_gets_its_rate_smoothly(pair: tuple[Box, Box], mbps: int, way: str) 
     containet(web1.host, "limit", "web1", f"--{way}", f"{mbps}mbit")
     seconds = LONG_S if mbps == 1 else SHORT_S
 
-    with serving(web2):
-        running = start_stream(web1, "172.15.42.2", seconds, back=way == "down")
+    with serving(web2), streaming(web1, "172.15.42.2", seconds, back=way == "down") as running:
         beside = ping(web1, "172.15.42.2", count=seconds * 4 - 2, interval_s=0.25)
-        got = finish(running, seconds)
+        got = running.finish()
 
-    assert 0.9 * mbps <= got.mbps <= mbps, got
+    assert 0.9 * mbps <= got.going_mbps, got
+    assert got.mbps <= mbps, got
     assert got.resent <= (0.05 if mbps == 1 else 0.01), got
     assert beside.received == beside.sent, beside
     assert beside.most_ms <= PING_MS, beside
@@ -43,10 +43,10 @@ def test_a_rate_is_changed_under_a_stream_and_lifted_again(lab: Lab, pair: tuple
     web1, web2 = pair
     containet(lab["h1"], "limit", "web1", "--up", "5mbit")
     with serving(web2):
-        running = start_stream(web1, "172.15.42.2", SHORT_S)
-        ping(web1, "172.15.42.2", count=8, interval_s=0.25)  # half of the stream's time
-        containet(lab["h1"], "limit", "web1", "--up", "20mbit")
-        assert 8 < finish(running, SHORT_S).mbps < 16  # half of the time at each
+        with streaming(web1, "172.15.42.2", SHORT_S) as running:
+            ping(web1, "172.15.42.2", count=8, interval_s=0.25)  # half of the stream's time
+            containet(lab["h1"], "limit", "web1", "--up", "20mbit")
+            assert 8 < running.finish().mbps < 16  # half of the time at each
         assert endpoints(lab)["web1:eth0"]["up"] == "20mbit"
 
         containet(lab["h1"], "limit", "web1", "--up", "none")
@@ -75,5 +75,9 @@ def test_one_container_has_a_rate_and_the_others_do_not(lab: Lab, pair: tuple[Bo
 
     with serving(web2):
         assert stream(web1, "172.15.42.2", 2).mbps > UNLIMITED_MBPS
-        assert 1.8 <= stream(web3, "172.15.42.2", SHORT_S).mbps <= 2
-        assert 2.7 <= stream(web3, "172.15.42.2", SHORT_S, back=True).mbps <= 3
+        for mbps, got in (
+            (2, stream(web3, "172.15.42.2", SHORT_S)),
+            (3, stream(web3, "172.15.42.2", SHORT_S, back=True)),
+        ):
+            assert 0.9 * mbps <= got.going_mbps, got
+            assert got.mbps <= mbps, got
