@@ -36,7 +36,7 @@ def test_tcp_gets_its_rate_smoothly(pair: tuple[Box, Box], mbps: int, way: str) 
     assert got.mbps <= mbps, got
     assert got.resent <= (0.05 if mbps == 1 else 0.01), got
     assert beside.received == beside.sent, beside
-    assert beside.most_ms <= PING_MS, beside
+    assert beside.most_ms <= PING_MS + 1000 * got.stalled_s, (beside, got)
 
 
 def test_a_rate_is_changed_under_a_stream_and_lifted_again(lab: Lab, pair: tuple[Box, Box]) -> None:

@@ -124,7 +124,7 @@ def test_tcp_is_smooth_at_its_rate(
     reached = end["sum_received"]["bits_per_second"] / 1000 / kbps
     assert 0.9 * (1 - stalls.seconds / seconds) <= reached <= 1.0, stalls.seconds
     assert sent_again <= most_sent_again
-    assert max(answers) <= 250
+    assert max(answers) <= 250 + 1000 * stalls.seconds
     assert len(answers) >= 8 * seconds
 
 
