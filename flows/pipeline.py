@@ -90,7 +90,7 @@ def compiling_change(before: Intent, after: Intent, host: str) -> Work[tuple[Con
     """`compile_change`, as work that can be laid aside."""
     if host not in before.hosts:
         return Contents(), (yield from compiling(after, host))
-    part = _differing(before, after, host)
+    part = yield from _differing(before, after, host)
     was = yield from _compiling(before, before.hosts[host], part.of(before, host))
     return was, (yield from _compiling(after, after.hosts[host], part.of(after, host)))
 
@@ -131,7 +131,7 @@ class _Part:
         )
 
 
-def _differing(before: Intent, after: Intent, host: str) -> _Part:
+def _differing(before: Intent, after: Intent, host: str) -> Work[_Part]:
     changed = delta(before, after)
     near = _near(before, after, host, changed)
     ends = [
@@ -143,7 +143,9 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
         )
     ]
     members: dict[int, set[EndpointKey]] = {}
-    for end in ends:
+    for number, end in enumerate(ends):
+        if number % PORTION == 0:
+            yield
         for segment in end.receives:
             members.setdefault(segment, set()).add(end.key)
     for segment in changed.kept.get(host, ()):
@@ -152,6 +154,7 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     for segment, keys in members.items():
         if before.serves(host, segment) != after.serves(host, segment):  # first member here, or last
             for intent in (before, after):
+                yield
                 keys.update(end.key for end in intent.in_segment(segment))
     return _Part(bool(near), {key for key in changed.endpoints if key.host == host}, members, segments)
 
