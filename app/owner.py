@@ -331,7 +331,7 @@ class Owner:
             about = tuple(self._then_aim(job))
             after = self._intent
             ends = (after.endpoints[key] for key in about if key in after.endpoints)
-            peers = {host for segment in {end.sends for end in ends} for host in after.members[segment]}
+            peers = {host for segment in {end.segment for end in ends} for host in after.members[segment]}
             return _Begun(touched(before, after) | peers, about, after.generation)
 
         return self._jobs.ask(work)

@@ -18,7 +18,7 @@ from flows.delta import delta
 from flows.flow import Flow
 from flows.intent import Intent
 from flows.model import EndpointKey
-from flows.transition import Place, arrived, inherited, next_step, same, stale, touched
+from flows.transition import Place, inherited, next_step, places, same, stale, touched
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -104,8 +104,7 @@ class Rollout:
 
     def unfinished(self, keys: Iterable[EndpointKey]) -> frozenset[EndpointKey]:
         """Those of these endpoints that are not yet where they are wanted."""
-        differing = delta(self.current, self.target).endpoints.intersection(keys)
-        return frozenset(key for key in differing if not arrived(self.current, self.target, key))
+        return delta(self.current, self.target).endpoints.intersection(keys)
 
     def stands(self, host: str, generation: int) -> bool:
         """Whether this host's switch has every step of this generation that may be taken."""
@@ -162,7 +161,7 @@ class Rollout:
             for name in self._unsettled & self._stations.keys():
                 self._stations[name].behind = True
             self._push_all()
-            if waited_for := stale(before, step, target, self._warm()):
+            if waited_for := stale(before, step, self._warm()):
                 self._shapers.settle(waited_for, step)
             self._unsettled = frozenset()
             self._note_left(before, step)
@@ -182,10 +181,8 @@ class Rollout:
 
     def _begin(self, before: Intent, step: Intent) -> None:
         """The store must know a step before any switch does: the next controller goes on from there."""
-        ends = (step.endpoints[key] for key in sorted(delta(before, step).endpoints & step.endpoints.keys()))
-        places = {end.key: Place(end.sends, end.receives) for end in ends}
-        if places:
-            self._begun(places)
+        if found := places(before, step):
+            self._begun(found)
 
     def _settle_inherited(self) -> None:
         """A controller before us may have died before it knew what these switches had cached."""
@@ -212,9 +209,9 @@ class Rollout:
 
     def _note_left(self, before: Intent, step: Intent) -> None:
         for key in delta(before, step).endpoints & before.endpoints.keys():
-            now = step.endpoints.get(key)
-            for segment in before.endpoints[key].receives - (now.receives if now else frozenset()):
-                self._left[segment] = time.monotonic()
+            was, now = before.endpoints[key], step.endpoints.get(key)
+            if now is None or now.segment != was.segment:
+                self._left[was.segment] = time.monotonic()
 
     def _in_step(self, host: str) -> bool:
         station = self._stations.get(host)

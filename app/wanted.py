@@ -195,7 +195,7 @@ class Book:
 
 def _whole(intent: Intent, host: str) -> _Part:
     local = intent.local.get(host, ())
-    vlans = _vlans(intent, local, {segment for endpoint in local for segment in endpoint.receives})
+    vlans = _vlans(intent, local, {endpoint.segment for endpoint in local})
     return _Part(
         itself=True,
         endpoints=frozenset(endpoint.key for endpoint in local),
@@ -213,9 +213,9 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     named: set[int] = set()
     for intent in (before, after):
         ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
-        vlans |= _vlans(intent, ends, {segment for end in ends for segment in end.receives} | changed.networks)
+        vlans |= _vlans(intent, ends, {end.segment for end in ends} | changed.networks)
         everybody = [intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints]
-        named |= _vlans(intent, ends, {segment for end in everybody for segment in end.receives} | changed.networks)
+        named |= _vlans(intent, ends, {end.segment for end in everybody} | changed.networks)
     return _Part(
         itself=_rewired(before, after),
         endpoints=own,
@@ -251,7 +251,7 @@ def _bodies(intent: Intent, host: str, mtu: int, part: _Part) -> dict[str, Body]
                 found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
             if endpoint.role is Role.RESOLVER and (vlan := _own_vlan(endpoint)) in part.named:
                 found[_names_key(vlan)] = NamesWant(vlan=vlan, present=False)
-        served = {endpoint.sends for endpoint in local if not endpoint.role.everywhere} & intent.networks.keys()
+        served = {endpoint.segment for endpoint in local if not endpoint.role.everywhere} & intent.networks.keys()
         for segment in sorted(served):
             found.update(_of_network(intent, intent.networks[segment], mtu, part))
     return found
@@ -281,7 +281,7 @@ def _names(intent: Intent, segment: int) -> dict[str, tuple[Address, ...]]:
     """The addresses of each name, in the order of the endpoints' keys."""
     found: dict[str, tuple[Address, ...]] = {}
     for end in intent.in_segment(segment):
-        if end.role is not Role.CONTAINER or end.sends != segment:
+        if end.role is not Role.CONTAINER or end.segment != segment:
             continue
         has = [address.ip for address in (end.address, end.address6) if address is not None]
         for name in dict.fromkeys(called.lower() for called in (end.name, *end.aliases)):

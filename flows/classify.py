@@ -2,8 +2,8 @@
 
 | from     | match            | actions                                                                    |
 |----------|------------------|----------------------------------------------------------------------------|
-| endpoint | in_port, eth_src | segment=what it sends in, sender=its id, origin=endpoint, goto SPOOF_GUARD |
-| tunnel   | in_port          | segment=tunnel key, origin=tunnel, goto L2_LOOKUP                          |
+| endpoint | in_port, eth_src | segment=its own, sender=its id, origin=endpoint, goto SPOOF_GUARD          |
+| tunnel   | in_port          | segment=tunnel key, origin=tunnel, goto COMPANY                            |
 | other    |                  | drop (no flow)                                                             |
 
 An endpoint is known by its port *and* its MAC: several may share the port of a joined Linux bridge. The flow of an
@@ -20,7 +20,7 @@ from flows.model import Endpoint, Host
 from flows.table import Priority, Table
 
 FROM_ENDPOINT = (Set(ORIGIN, Origin.ENDPOINT), Goto(Table.SPOOF_GUARD))
-FROM_TUNNEL = (Move(TUN_ID, SEGMENT, SEGMENT.bits), Set(ORIGIN, Origin.TUNNEL), Goto(Table.L2_LOOKUP))
+FROM_TUNNEL = (Move(TUN_ID, SEGMENT, SEGMENT.bits), Set(ORIGIN, Origin.TUNNEL), Goto(Table.COMPANY))
 
 
 def of_local(endpoint: Endpoint) -> Iterator[Flow]:
@@ -29,7 +29,7 @@ def of_local(endpoint: Endpoint) -> Iterator[Flow]:
         Table.CLASSIFY,
         Priority.NORMAL,
         (IN_PORT(endpoint.ofport), ETH_SRC(endpoint.mac)),
-        (Set(SEGMENT, endpoint.sends), Set(SENDER, endpoint.owner), *FROM_ENDPOINT),
+        (Set(SEGMENT, endpoint.segment), Set(SENDER, endpoint.owner), *FROM_ENDPOINT),
         pack(Feature.CLASSIFY, endpoint.owner),
     )
 

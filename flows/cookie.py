@@ -32,6 +32,7 @@ class Feature(IntEnum):
     OUTPUT = 7
     MARKER = 8  # its owner id is none, but says what the bridge has
     ND = 9
+    COMPANY = 10
 
     @property
     def label(self) -> str:

@@ -26,9 +26,10 @@ class Delta:
     peers: frozenset[str]  # of them those that came, went or have another owner id: others' bridges may name them
     links: bool
     kept: Mapping[str, frozenset[int]]  # host -> segments that it keeps in one of the two only
+    companies: frozenset[int]  # numbers
 
     def __bool__(self) -> bool:
-        return bool(self.endpoints or self.networks or self.hosts or self.links or self.kept)
+        return bool(self.endpoints or self.networks or self.hosts or self.links or self.kept or self.companies)
 
 
 @lru_cache(REMEMBERED)
@@ -45,6 +46,7 @@ def delta(one: Intent, other: Intent) -> Delta:
         peers=frozenset(host for host in hosts if _owner(one, host) != _owner(other, host)),
         links=one.links is not other.links and one.links != other.links,
         kept={host: _kept(one, host) ^ _kept(other, host) for host in _differing(one.kept, other.kept)},
+        companies=_differing(one.companies, other.companies),
     )
 
 

@@ -5,6 +5,7 @@
     reg1       SENDER    owner id of the sending endpoint
     reg2       ORIGIN    where the packet came from: Origin.ENDPOINT or Origin.TUNNEL
     reg3       OUT       ofport that the packet leaves by
+    reg4       COMPANY   number of the company whose member sent it, if that is looked for (flows.company)
 
 Names and widths are those of ovs-fields(7), so that a flow prints as `ovs-ofctl` reads it.
 """
@@ -106,6 +107,7 @@ SEGMENT = Field(1, "reg0", 32)
 SENDER = Field(1, "reg1", 32)
 ORIGIN = Field(1, "reg2", 32)
 OUT = Field(1, "reg3", 32)
+COMPANY = Field(1, "reg4", 32)
 
 _SHOWN: dict[str, Callable[[int], str]] = {
     "eth_dst": _mac,
@@ -118,6 +120,7 @@ _SHOWN: dict[str, Callable[[int], str]] = {
     "reg1": _hexadecimal,
     "reg2": _hexadecimal,
     "reg3": _hexadecimal,
+    "reg4": _hexadecimal,
     "ip_src": _ipv4,
     "ip_dst": _ipv4,
     "arp_spa": _ipv4,
@@ -158,9 +161,11 @@ FIELDS: dict[str, Field] = {
         SENDER,
         ORIGIN,
         OUT,
+        COMPANY,
     )
 }
 
+MULTICAST = ETH_DST(1 << 40, 1 << 40)  # and broadcast: IEEE 802, the lowest bit of the first byte
 ETH_IPV4 = ETH_TYPE(0x0800)
 ETH_ARP = ETH_TYPE(0x0806)
 ETH_IPV6 = ETH_TYPE(0x86DD)

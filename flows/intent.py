@@ -11,7 +11,7 @@ from itertools import chain, count
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-from flows.model import Endpoint, EndpointKey, Host, Link, Network
+from flows.model import Company, Endpoint, EndpointKey, Host, Link, Network
 
 G = TypeVar("G")
 
@@ -66,27 +66,37 @@ class Intent:
     endpoints: Mapping[EndpointKey, Endpoint] = field(default_factory=dict)
     links: frozenset[Link] = frozenset()
     kept: Mapping[str, frozenset[int]] = field(default_factory=dict)  # host -> segments that its last member has left
+    companies: Mapping[int, Company] = field(default_factory=dict)  # by number, from 1 on; nobody is in two
     serial: int = field(default_factory=count().__next__, init=False, repr=False)  # tells one from any other
     # By serial: intents that this one comes from, however far back, and the endpoints that may differ.
     kin: Mapping[int, frozenset[EndpointKey]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def members(self) -> Mapping[int, Mapping[str, tuple[Endpoint, ...]]]:
-        """Who receives in each segment, by host; all in the order of their keys (so that a flood is the same again)."""
-        return _by_segment(_grouped(self.endpoints, _places))
+        """Who is in each segment, by host; all in the order of their keys (so that a flood is the same again)."""
+        return _by_segment(_grouped(self.endpoints, _place))
 
     @cached_property
     def local(self) -> Mapping[str, tuple[Endpoint, ...]]:
         """The endpoints of each host that has one, in the order of their keys."""
         return _grouped(self.endpoints, _host)
 
+    @cached_property
+    def company(self) -> Mapping[EndpointKey, int]:
+        """The number of the company that each endpoint is in, of those that are in one."""
+        return {key: number for number, company in self.companies.items() for key in company.members}
+
+    def companies_of(self, host: str) -> tuple[int, ...]:
+        """The numbers of the companies that have a member on this host."""
+        return tuple(n for n, company in self.companies.items() if any(key.host == host for key in company.members))
+
     def in_segment(self, segment: int) -> Iterator[Endpoint]:
-        """Who receives there, on all hosts, in the order of their keys."""
+        """Who is there, on all hosts, in the order of their keys."""
         return chain.from_iterable(self.members.get(segment, {}).values())
 
     def segments(self, host: str) -> tuple[int, ...]:
         """The segments that are compiled for this host: those that have a member there, or that it keeps a while."""
-        served = {segment for endpoint in self.local.get(host, ()) for segment in endpoint.receives}
+        served = {endpoint.segment for endpoint in self.local.get(host, ())}
         return tuple(sorted(served.union(self.kept.get(host, frozenset()) & self.members.keys())))
 
     def serves(self, host: str, segment: int) -> bool:
@@ -112,10 +122,10 @@ class Intent:
         was = {key: self.endpoints[key] for key in endpoints if key in self.endpoints}
         # cached_property keeps its value in the instance's dict: there it is found instead of being made anew.
         made.__dict__["local"] = _regrouped(self.local, was, now, _host)
-        concerned = {segment for end in chain(was.values(), now.values()) for segment in end.receives}
+        concerned = {end.segment for end in chain(was.values(), now.values())}
         places = {(vni, host): ends for vni in concerned for host, ends in self.members.get(vni, {}).items()}
         apart = {vni: hosts for vni, hosts in self.members.items() if vni not in concerned}
-        made.__dict__["members"] = {**apart, **_by_segment(_regrouped(places, was, now, _places))}
+        made.__dict__["members"] = {**apart, **_by_segment(_regrouped(places, was, now, _place))}
         made.__dict__["kin"] = _kin((self, endpoints), *([beside] if beside else []))
         return made
 
@@ -131,12 +141,12 @@ def _kin(*nearest: tuple[Intent, Iterable[EndpointKey]]) -> Mapping[int, frozens
     return {serial: found[serial] for serial in sorted(found, reverse=True)[: Intent.MOST_KIN]}
 
 
-def _host(end: Endpoint) -> tuple[str, ...]:
-    return (end.key.host,)
+def _host(end: Endpoint) -> str:
+    return end.key.host
 
 
-def _places(end: Endpoint) -> Iterable[tuple[int, str]]:
-    return [(segment, end.key.host) for segment in end.receives]
+def _place(end: Endpoint) -> tuple[int, str]:
+    return end.segment, end.key.host
 
 
 def _by_segment(places: Mapping[tuple[int, str], tuple[Endpoint, ...]]) -> dict[int, dict[str, tuple[Endpoint, ...]]]:
@@ -147,28 +157,26 @@ def _by_segment(places: Mapping[tuple[int, str], tuple[Endpoint, ...]]) -> dict[
 
 
 def _grouped(
-    endpoints: Mapping[EndpointKey, Endpoint], groups: Callable[[Endpoint], Iterable[G]]
+    endpoints: Mapping[EndpointKey, Endpoint], group: Callable[[Endpoint], G]
 ) -> dict[G, tuple[Endpoint, ...]]:
     found: dict[G, list[Endpoint]] = {}
     for key in sorted(endpoints):
-        for group in groups(endpoints[key]):
-            found.setdefault(group, []).append(endpoints[key])
-    return {group: tuple(ends) for group, ends in found.items()}
+        found.setdefault(group(endpoints[key]), []).append(endpoints[key])
+    return {name: tuple(ends) for name, ends in found.items()}
 
 
 def _regrouped(
     before: Mapping[G, tuple[Endpoint, ...]],
     was: Mapping[EndpointKey, Endpoint],
     now: Mapping[EndpointKey, Endpoint],
-    groups: Callable[[Endpoint], Iterable[G]],
+    group: Callable[[Endpoint], G],
 ) -> Mapping[G, tuple[Endpoint, ...]]:
     """The groups after these endpoints changed; those that are not concerned are the same tuples as before."""
-    added = _grouped(now, groups)
-    concerned = {group for endpoint in was.values() for group in groups(endpoint)} | added.keys()
+    added = _grouped(now, group)
     after = dict(before)
-    for group in concerned:
-        stay = (endpoint for endpoint in before.get(group, ()) if endpoint.key not in was)
-        after[group] = tuple(merge(stay, added.get(group, ()), key=lambda endpoint: endpoint.key))
-        if not after[group]:
-            del after[group]
+    for name in {group(endpoint) for endpoint in was.values()} | added.keys():
+        stay = (endpoint for endpoint in before.get(name, ()) if endpoint.key not in was)
+        after[name] = tuple(merge(stay, added.get(name, ()), key=lambda endpoint: endpoint.key))
+        if not after[name]:
+            del after[name]
     return after

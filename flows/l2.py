@@ -17,13 +17,12 @@ from functools import lru_cache
 from typing import SupportsInt
 
 from flows.cookie import PIPELINE, Feature, pack
-from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, ORIGIN, OUT, TUN_ID, Origin, within
+from flows.fields import ETH_DST, ETH_IPV4, IPV4_DST, MULTICAST, ORIGIN, OUT, TUN_ID, Origin, within
 from flows.flow import Action, Flow, Goto, Set, flow
 from flows.intent import Intent
 from flows.model import Endpoint, Host, Role
 from flows.table import Priority, Table
 
-GROUP_BIT = 1 << 40  # IEEE 802: the lowest bit of the first byte
 FROM_ENDPOINT = ORIGIN(Origin.ENDPOINT)
 ON = Goto(Table.OUTPUT)
 MOST_WAYS = 1 << 10  # remembered
@@ -34,7 +33,7 @@ def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
     yield flow(
         Table.L2_LOOKUP,
         Priority.NORMAL,
-        (ETH_DST(GROUP_BIT, GROUP_BIT),),
+        (MULTICAST,),
         (Goto(Table.FLOOD),),
         pack(Feature.L2, PIPELINE),
     )

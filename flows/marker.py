@@ -18,6 +18,7 @@ The digest is a sum, so that a change costs what it touches:
 | the host                       | itself with its tunnels, and the owners of those that they go to   |
 | a segment that is served here  | its network                                                        |
 | a member of that segment       | the endpoint, whole                                                |
+| a company with a member here   | its segments, and who is in it                                     |
 
 That is all that flows are compiled from (flows.pipeline), so intents with different flows have different digests. Each
 term begins with the edition, a digest of the sources of this package: what another version compiled is compared.
@@ -33,7 +34,7 @@ from flows.cookie import OWNER_BITS, Feature, pack, unpack
 from flows.delta import delta
 from flows.flow import Flow, flow
 from flows.intent import Intent
-from flows.model import Endpoint, Network
+from flows.model import Company, Endpoint, Network
 from flows.table import Priority, Table
 from flows.work import PORTION, Work
 
@@ -81,6 +82,7 @@ def digesting(intent: Intent, host: str) -> Work[int]:
         if segment not in terms:
             terms[segment] = yield from _of_segment(intent, segment)
         digest += terms[segment]
+    digest += sum(_of_company(number, intent.companies[number]) for number in intent.companies_of(host))
     return digest & _DIGEST_MASK
 
 
@@ -93,7 +95,7 @@ def digesting_change(digest: int, before: Intent, after: Intent, host: str) -> W
         digest += _of_host(after, host) - _of_host(before, host)
     pairs = [(before.endpoints.get(key), after.endpoints.get(key)) for key in changed.endpoints]
     for segment in changed.networks.union(
-        changed.kept.get(host, ()), *(end.receives for pair in pairs for end in pair if end)
+        changed.kept.get(host, ()), (end.segment for pair in pairs for end in pair if end)
     ):
         served, serves = before.serves(host, segment), after.serves(host, segment)
         if served and serves:
@@ -103,11 +105,14 @@ def digesting_change(digest: int, before: Intent, after: Intent, host: str) -> W
             digest -= yield from _of_segment(before, segment)
         elif serves:
             digest += yield from _of_segment(after, segment)
+    for sign, intent in ((-1, before), (1, after)):
+        concerned = changed.companies.intersection(intent.companies_of(host)) if changed.companies else ()
+        digest += sign * sum(_of_company(number, intent.companies[number]) for number in concerned)
     return digest & _DIGEST_MASK
 
 
 def _of_member(end: Endpoint | None, segment: int) -> int:
-    return _of_endpoint(end) if end is not None and segment in end.receives else 0
+    return _of_endpoint(end) if end is not None and segment == end.segment else 0
 
 
 def _of_segment(intent: Intent, segment: int) -> Work[int]:
@@ -122,7 +127,7 @@ def _of_segment(intent: Intent, segment: int) -> Work[int]:
 def _of_endpoint(end: Endpoint) -> int:
     where = [a and (int(a), a.network.prefixlen) for a in (end.address, end.address6)]
     rates = end.up_kbps, end.up_meter, end.down_kbps, end.down_meter
-    place = end.ofport, end.sends, sorted(end.receives), end.role.value, end.behind
+    place = end.ofport, end.segment, end.role.value, end.behind
     called = end.name, end.aliases
     return _term("endpoint", tuple(end.key), end.owner, called, int(end.mac), where, place, rates)
 
@@ -130,6 +135,10 @@ def _of_endpoint(end: Endpoint) -> int:
 def _of_network(network: Network) -> int:
     addresses = str(network.subnet), str(network.gateway), str(network.subnet6), str(network.gateway6)
     return _term("network", network.owner, network.name, network.vlan, network.vni, *addresses)
+
+
+def _of_company(number: int, company: Company) -> int:
+    return _term("company", number, sorted(company.segments), [tuple(key) for key in company.members])
 
 
 def _of_host(intent: Intent, name: str) -> int:

@@ -124,18 +124,14 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container's interface on a network.
-
-    While a change is under way an endpoint may receive in two segments; it sends in one.
-    """
+    """A container's interface on a network."""
 
     key: EndpointKey
     owner: int  # owner id
     name: str
     mac: Mac
     ofport: int
-    sends: int  # segment
-    receives: frozenset[int]  # segments
+    segment: int  # vni of its network, or one that a change has borrowed
     address: IPv4Interface | None = None
     address6: IPv6Interface | None = None
     role: Role = Role.CONTAINER
@@ -149,6 +145,17 @@ class Endpoint:
     def reached_from(self, host: str) -> bool:
         """Whether the endpoints of this host may reach it: what every host has is reached on its own only."""
         return not self.role.everywhere or self.key.host == host
+
+
+class Company(NamedTuple):
+    """Endpoints that change their segment together, from the one of these to the other.
+
+    All members are in the same one. A switch that has not heard of that yet sends to them in the other one, so that is
+    where they hear each other as well, and nobody else.
+    """
+
+    segments: frozenset[int]
+    members: tuple[EndpointKey, ...]  # in order
 
 
 class Link(NamedTuple):

@@ -1,6 +1,6 @@
 """All features together: everything that a bridge should hold, or a refusal to say it. And what a change is about.
 
-A flow is there for one of four subjects, and a feature says what each of them costs:
+A flow is there for one of five subjects, and a feature says what each of them costs:
 
 | subject                        | flows of it stand on                                 |
 |--------------------------------|------------------------------------------------------|
@@ -8,6 +8,7 @@ A flow is there for one of four subjects, and a feature says what each of them c
 | an endpoint that is here       | its own bridge                                       |
 | an endpoint as a member        | every bridge that has a member of the segment        |
 | a segment                      | every bridge that has a member of it                 |
+| a company                      | every bridge that has a member of it                 |
 
 So what a change is about can be compiled alone: `compile_change` costs what the change touches, whatever else is
 there. `compile_bridge` is the oracle: the difference is the same by both ways, as a law in the tests.
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 
-from flows import arp, classify, flood, l2, nd, output, rate_limit, spoof_guard
+from flows import arp, classify, company, flood, l2, nd, output, rate_limit, spoof_guard
 from flows.delta import Delta, delta
 from flows.flow import Contents, Flow, Goto, Key, Meter, MeterEntry, Output
 from flows.intent import Intent
@@ -33,6 +34,7 @@ OF_BRIDGE: tuple[Callable[[Intent, Host], Iterator[Flow]], ...] = (
     spoof_guard.of_bridge,
     rate_limit.of_bridge,
     arp.of_bridge,
+    company.of_bridge,
     l2.of_bridge,
     output.of_bridge,
 )
@@ -103,6 +105,7 @@ class _Subjects:
     local: Sequence[Endpoint]
     members: Iterable[tuple[int, Endpoint]]
     segments: Iterable[int]
+    companies: Iterable[int]
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class _Part:
     locals: Set[EndpointKey]
     members: Mapping[int, Set[EndpointKey]]  # by segment
     segments: Set[int]
+    companies: Set[int]
 
     def of(self, intent: Intent, host: str) -> _Subjects:
         """Those that the intent has."""
@@ -125,9 +129,10 @@ class _Part:
                 (segment, ends[key])
                 for segment in sorted(self.members.keys() & served)
                 for key in sorted(self.members[segment])
-                if key in ends and segment in ends[key].receives
+                if key in ends and segment == ends[key].segment
             ),
             segments=sorted(self.segments & served),
+            companies=[number for number in intent.companies_of(host) if number in self.companies],
         )
 
 
@@ -146,8 +151,7 @@ def _differing(before: Intent, after: Intent, host: str) -> Work[_Part]:
     for number, end in enumerate(ends):
         if number % PORTION == 0:
             yield
-        for segment in end.receives:
-            members.setdefault(segment, set()).add(end.key)
+        members.setdefault(end.segment, set()).add(end.key)
     for segment in changed.kept.get(host, ()):
         members.setdefault(segment, set())
     segments = members.keys() | changed.networks
@@ -156,7 +160,18 @@ def _differing(before: Intent, after: Intent, host: str) -> Work[_Part]:
             for intent in (before, after):
                 yield
                 keys.update(end.key for end in intent.in_segment(segment))
-    return _Part(bool(near), {key for key in changed.endpoints if key.host == host}, members, segments)
+    locals_ = {key for key in changed.endpoints if key.host == host}
+    return _Part(bool(near), locals_, members, segments, _companies(before, after, changed, segments))
+
+
+def _companies(before: Intent, after: Intent, changed: Delta, segments: Set[int]) -> Set[int]:
+    """Those that are others than before, or that are or hear in a segment where somebody is."""
+    return changed.companies.union(
+        number
+        for intent in (before, after)
+        for number, company in intent.companies.items()
+        if not company.segments.isdisjoint(segments)
+    )
 
 
 def _near(before: Intent, after: Intent, host: str, changed: Delta) -> Set[str]:
@@ -175,6 +190,7 @@ def _whole(intent: Intent, host: str) -> _Subjects:
         local=intent.local.get(host, ()),
         members=((segment, member) for segment in segments for member in intent.in_segment(segment)),
         segments=segments,
+        companies=intent.companies_of(host),
     )
 
 
@@ -204,6 +220,7 @@ def _flows(intent: Intent, here: Host, subjects: _Subjects) -> Iterator[Flow]:
         (of_bridge(intent, here) for of_bridge in OF_BRIDGE if subjects.bridge),
         (of_local(endpoint) for endpoint in subjects.local for of_local in OF_LOCAL),
         (iter(_of_segment(intent, segment, here.name)) for segment in subjects.segments),
+        (company.of_company(intent, number, here) for number in subjects.companies),
         (of_member(member, segment, here) for segment, member in subjects.members for of_member in OF_MEMBER),
         (classify.of_local(endpoint) for endpoint in subjects.local),
         (classify.of_bridge(intent, here) for _ in range(subjects.bridge)),

@@ -16,6 +16,7 @@ class Table(IntEnum):
     RATE_LIMIT = 20  # meter of the sender
     ARP_RESPONDER = 30  # who-has and neighbour solicitations for known endpoints are answered here
     ADVERTISE = 40  # what became of such a solicitation gets the one option that it could not get there
+    COMPANY = 50  # from a tunnel: who sent it, where somebody here changes the segment together with him
     L2_LOOKUP = 60  # (segment, eth_dst) -> the port to it, or to the tunnel of the host that has it
     FLOOD = 70  # broadcast and multicast within the segment; never tunnel to tunnel
     OUTPUT = 90  # meter of the receiver, tunnel key, output

@@ -5,51 +5,59 @@ delivered only if its ends shared a segment before the change or share one after
 before *and* after. Those that go from one segment to one other are a journey, and take three steps together, each
 step standing on every switch before the next begins:
 
-| step  | sends in | receives in | why                                                                            |
-|-------|----------|-------------|--------------------------------------------------------------------------------|
-| open  | old      | old and new | whoever flips first finds the new path standing                                |
-| flip  | new      | old and new | packets of those that have not flipped yet still arrive                        |
-| close | new      | new         | nobody of the journey sends in the old segment any more: leftovers go          |
+| step  | are in | hear each other in | why                                                                  |
+|-------|--------|--------------------|----------------------------------------------------------------------|
+| open  | old    | old and new        | they are a company: whoever flips first finds the new path standing  |
+| flip  | new    | new and old        | packets of those whose switch has not flipped yet still arrive       |
+| close | new    | new                | they are no company any more: leftovers go                           |
 
-Who comes into a segment never meets who leaves it: a journey opens only when nobody is left that leaves its goal. Where
+To open and to close nobody meets but those who travel together, so only what is cached of them is of any matter. Those
+on one host learn of a change together and need not open. A company may linger once all of it are where they should be:
+no packet can tell, an answer need not wait for it, and a way back is open already.
+
+Who comes into a segment never meets who leaves it: a journey flips only when nobody is left that leaves its goal. Where
 journeys wait for each other in a circle (two that swap), one of them makes a detour by a segment of its own.
 
 Switches cache what they decided, and follow a change of their flows a little later: `stale` says where that must be
-waited for after a step. What is only to tidy up may linger, so that an answer need not wait for it and a way back is
-short: to close where nobody sends in the old segment any more, and nobody wants to; and the flows for a segment of a
-host that all its members there have left.
+waited for after a step. The flows for a segment of a host that all its members there have left may linger as well.
 
 Each step is an ordinary intent, compiled and compared like any other. A controller that is killed in the middle of one
 leaves some switches before it and some behind it; the next one begins with that step, with the same code.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import NamedTuple
 
 from flows.cookie import PIPELINE
 from flows.delta import delta
 from flows.intent import Intent
-from flows.model import DETOURS, Endpoint, EndpointKey, Network
+from flows.model import DETOURS, Company, Endpoint, EndpointKey, Network
 
 
 class Place(NamedTuple):
-    """Where an endpoint is in a step."""
+    """Where an endpoint is in a step, and in which company: its number, and the other segment of that."""
 
-    sends: int
-    receives: frozenset[int]
+    segment: int
+    company: int | None = None
+    beside: int | None = None
 
 
 @dataclass(frozen=True, order=True)
 class _Journey:
     """From where to where; those that take it together."""
 
-    segments: tuple[int, ...]  # all that its members receive in or head for
+    start: int
     goal: int
     members: tuple[EndpointKey, ...]
 
-    def leaves(self, segment: int) -> bool:
-        return segment in self.segments and segment != self.goal
+    @property
+    def segments(self) -> frozenset[int]:
+        return frozenset((self.start, self.goal))
+
+
+Step = Mapping[EndpointKey, Endpoint | None]
 
 
 def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, lingering: bool = False) -> Intent:
@@ -61,46 +69,54 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
     """
     differing = delta(current, target).endpoints
     journeys = _journeys(current, target, differing)
-    gone = {seg for key in differing - target.endpoints.keys() for seg in current.endpoints[key].receives}
-    waits = {
-        journey: [other for other in journeys if other.leaves(journey.goal)]
-        for journey in journeys
-        if not _is_open(current, journey)
-    }
-    hopeless = _hopeless(journeys, waits, away)
-    ready = [j for j in journeys if j not in hopeless and not waits.get(j) and (j not in waits or j.goal not in gone)]
-    left = {segment for journey in journeys for segment in journey.segments if journey.leaves(segment)}
-    goals = {
-        key: journey.goal
-        for journey in ready
-        for key in journey.members
-        if journey not in waits or journey.goal not in current.endpoints[key].receives
-    }
-    circle = sorted(waits.keys() - hopeless) if not ready and not gone else []
-    if circle:
-        goals = dict.fromkeys(_on_a_circle(circle, waits).members, _free_detour(current))
-    if lingering:
-        goals = {key: goal for key, goal in goals.items() if not _may_linger(current, target, key)}
+    waits = {journey: [other for other in journeys if other.start == journey.goal] for journey in journeys}
+    hopeless = _hopeless(current, waits, away)
+    gone = {current.endpoints[key].segment for key in differing - target.endpoints.keys()}
+    able = [journey for journey in journeys if journey not in hopeless]
+    opening = [journey for journey in able if not _is_open(current, journey)]
+    flipping = [j for j in able if j not in opening and not waits[j] and j.goal not in gone]
+    if able and not opening and not flipping and not gone:
+        around = replace(_on_a_circle(able, waits), goal=_free_detour(current))
+        (flipping if _is_open(current, around) else opening).append(around)
+    goals = {key: journey.goal for journey in flipping for key in journey.members}
+    left = {journey.start for journey in journeys} | _deserted(current, target)
     step: dict[EndpointKey, Endpoint | None] = {}
     for key in differing:
         wanted, was = target.endpoints.get(key), current.endpoints.get(key)
         if wanted is None or was is None:
-            step[key] = None if wanted is None or wanted.sends in left else wanted
+            step[key] = None if wanted is None or wanted.segment in left else wanted
         else:
-            step[key] = _advance(was, wanted, goals.get(key))
+            step[key] = _at(wanted, goals.get(key, was.segment))
+    companies = _companies(current, target, opening, flipping, away, lingering=lingering)
     kept = _kept(current, target, step) if lingering else {}
-    if all(step[key] == target.endpoints.get(key) for key in differing):
-        return target.changed({}, kept=kept) if kept else target
-    spoken = {segment for end in step.values() if end is not None for segment in end.receives}
+    behind = [key for key in differing if step[key] != target.endpoints.get(key)]
+    if not behind:
+        return target.changed({}, kept=kept, companies=companies) if kept or companies else target
+    spoken = {end.segment for end in step.values() if end is not None}
     return current.changed(
         step,
-        beside=(target, [key for key in differing if step[key] != target.endpoints.get(key)]),
+        beside=(target, behind),
         generation=target.generation,
         hosts=target.hosts,
         links=target.links,
         networks=_networks(spoken, current, target),
         kept=kept,
+        companies=companies,
     )
+
+
+def places(before: Intent, step: Intent) -> dict[EndpointKey, Place]:
+    """Where the step has those endpoints that are there and were elsewhere, or otherwise, before."""
+    changed = delta(before, step)
+    met = (
+        intent.companies[n].members for intent in (before, step) for n in changed.companies & intent.companies.keys()
+    )
+    found = {}
+    for key in sorted(changed.endpoints.union(*met) & step.endpoints.keys()):
+        segment, number = step.endpoints[key].segment, step.company.get(key)
+        beside = () if number is None else step.companies[number].segments - {segment}
+        found[key] = Place(segment, number, next(iter(beside), None))
+    return found
 
 
 def resumed(target: Intent, begun: Mapping[EndpointKey, Place], network: Callable[[int], Network]) -> Intent:
@@ -109,19 +125,25 @@ def resumed(target: Intent, begun: Mapping[EndpointKey, Place], network: Callabl
     Who was in no step has yet to come. `network` makes one that is not wanted any more, by its segment.
     """
     ends: dict[EndpointKey, Endpoint | None] = {}
-    for key, wanted in target.endpoints.items():
-        place = begun.get(key)
-        if place != (wanted.sends, wanted.receives):
-            ends[key] = None if place is None else replace(wanted, sends=place.sends, receives=place.receives)
-    spoken = {segment for end in ends.values() if end is not None for segment in end.receives}
+    together: dict[int, Company] = {}
+    for key in sorted(target.endpoints):
+        wanted, place = target.endpoints[key], begun.get(key)
+        if place is None or place.segment != wanted.segment:
+            ends[key] = None if place is None else _at(wanted, place.segment)
+        if place is not None and place.company is not None and place.beside is not None:
+            known = together.get(place.company, Company(frozenset((place.segment, place.beside)), ()))
+            together[place.company] = known._replace(members=(*known.members, key))
+    if not ends and not together:
+        return target
+    spoken = {end.segment for end in ends.values() if end is not None}
     old = {vni: network(vni) for vni in sorted(spoken - target.networks.keys() - set(DETOURS))}
-    return target.changed(ends, networks={**old, **_networks(spoken, target, target)}) if ends else target
+    return target.changed(ends, networks={**old, **_networks(spoken, target, target)}, companies=together)
 
 
 def inherited(step: Intent) -> frozenset[str]:
     """The hosts where switches may have cached what was before this step, if it was begun and nobody knows more."""
-    crossed = {segment for end in step.endpoints.values() if len(end.receives) > 1 for segment in end.receives}
-    return frozenset(host for segment in crossed for host in step.members[segment])
+    crossed = {segment for company in step.companies.values() for segment in company.segments}
+    return frozenset(host for segment in crossed for host in step.members.get(segment, ()))
 
 
 def same(one: Intent, other: Intent) -> bool:
@@ -133,7 +155,7 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
     """The hosts whose bridges may differ between the two: all that serve a segment where something does."""
     changed = delta(one, other)
     ends = [intent.endpoints[key] for intent in (one, other) for key in changed.endpoints if key in intent.endpoints]
-    segments = changed.networks.union(*(end.receives for end in ends))
+    segments = changed.networks.union(end.segment for end in ends)
     serving = (host for intent in (one, other) for segment in segments for host in intent.members.get(segment, ()))
     keeping = (host for intent in (one, other) for host, kept in intent.kept.items() if not kept.isdisjoint(segments))
     named = changed.peers and {
@@ -143,64 +165,108 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
         if not changed.peers.isdisjoint(host.tunnels)
     }
     own = (end.key.host for end in ends)
-    return changed.hosts.union(changed.kept, named, own, serving, keeping) & other.hosts.keys()
+    met = (
+        key.host
+        for intent in (one, other)
+        for number in changed.companies & intent.companies.keys()
+        for key in intent.companies[number].members
+    )
+    return changed.hosts.union(changed.kept, named, own, met, serving, keeping) & other.hosts.keys()
 
 
-def arrived(current: Intent, target: Intent, key: EndpointKey) -> bool:
-    """Whether the endpoint is what it should be, as far as any packet can tell."""
-    was, wanted = current.endpoints.get(key), target.endpoints.get(key)
-    if was is None or wanted is None or was == wanted:
-        return was == wanted
-    return replace(was, receives=wanted.receives) == wanted and _may_linger(current, target, key)
-
-
-def stale(before: Intent, step: Intent, target: Intent, warm: Set[int] = frozenset()) -> frozenset[str]:
+def stale(before: Intent, step: Intent, warm: Set[int] = frozenset()) -> frozenset[str]:
     """The hosts where nothing that the switch cached before this step may be left, before the next step or an answer.
 
     `warm` are the segments that somebody left not long ago, so that packets to him may be known as nobody's.
     """
+    changed = delta(before, step)
     hosts: set[str] = set()
-    for key in delta(before, step).endpoints & before.endpoints.keys() & step.endpoints.keys():
+    for key in changed.endpoints & before.endpoints.keys() & step.endpoints.keys():
         was, now = before.endpoints[key], step.endpoints[key]
-        opened, closed = now.receives - was.receives, was.receives - now.receives
-        for segment in opened:
-            members = before.members.get(segment, {})
-            if members or segment in warm:
-                hosts.update({key.host}, members)
-        if was.sends != now.sends or any(_in_use(step, target, segment) for segment in closed):
-            hosts.add(key.host)
+        if was.segment != now.segment:
+            hosts.update({key.host}, before.members.get(now.segment, ()))
         if (was.up_meter, was.down_meter) != (now.up_meter, now.down_meter):
+            hosts.add(key.host)
+    asked = before.members.keys() | warm  # segments where somebody may have sent to who was not there
+    for key, heard, hears in _hearing(before, step, changed.companies):
+        if heard - hears or not asked.isdisjoint(hears - heard):
             hosts.add(key.host)
     return frozenset(hosts)
 
 
-def _may_linger(current: Intent, target: Intent, key: EndpointKey) -> bool:
-    """Whether the endpoint has flipped, and only receives besides where nobody sends nor wants to."""
-    was, wanted = current.endpoints[key], target.endpoints[key]
-    return was.sends == wanted.sends and not any(
-        _in_use(current, target, segment) for segment in was.receives - wanted.receives
-    )
+def _hearing(
+    before: Intent, step: Intent, numbers: Set[int]
+) -> Iterator[tuple[EndpointKey, frozenset[int], frozenset[int]]]:
+    """Who is in these companies; in which segments it heard others, and hears them now."""
+    met = (intent.companies[n].members for intent in (before, step) for n in numbers & intent.companies.keys())
+    for key in frozenset().union(*met) & before.endpoints.keys() & step.endpoints.keys():
+        yield key, _hears(before, key), _hears(step, key)
 
 
-def _kept(current: Intent, target: Intent, step: Mapping[EndpointKey, Endpoint | None]) -> Mapping[str, frozenset[int]]:
+def _hears(intent: Intent, key: EndpointKey) -> frozenset[int]:
+    own = frozenset((intent.endpoints[key].segment,))
+    number = intent.company.get(key)
+    if number is None or all(member.host == key.host for member in intent.companies[number].members):
+        return own
+    return own | intent.companies[number].segments
+
+
+def _companies(
+    current: Intent,
+    target: Intent,
+    opening: list[_Journey],
+    flipping: list[_Journey],
+    away: Set[str],
+    *,
+    lingering: bool,
+) -> Mapping[int, Company]:
+    """Who is in company after this step: for as long as a host of theirs is away, since that lets them in still."""
+    goals = {key: journey.goal for journey in flipping for key in journey.members}
+    begin = {key for journey in opening for key in journey.members}
+    made: dict[int, Company] = {}
+    for number, (segments, members) in current.companies.items():
+        there = [key for key in members if key in target.endpoints and key not in begin]
+        together = [key for key in there if goals.get(key) in segments]
+        stay = together or [key for key in there if key not in goals]
+        on_the_way = any(current.endpoints[key].segment != target.endpoints[key].segment for key in stay)
+        wait = lingering and segments.isdisjoint(DETOURS)
+        if stay and (together or on_the_way or wait or any(key.host in away for key in members)):
+            made[number] = Company(segments, tuple(stay))
+    numbers = (number for number in count(1) if number not in current.companies)
+    met = {key for company in made.values() for key in company.members}
+    for journey in (*opening, *flipping):
+        if alone := tuple(key for key in journey.members if key not in met):
+            made[next(numbers)] = Company(journey.segments, alone)
+    return current.companies if made == current.companies else made
+
+
+def _at(wanted: Endpoint, segment: int) -> Endpoint:
+    """What is wanted, in this segment."""
+    return wanted if wanted.segment == segment else replace(wanted, segment=segment)
+
+
+def _deserted(current: Intent, target: Intent) -> set[int]:
+    """The segments where a company listens for one that goes: whoever comes there may have its MAC."""
+    gone = delta(current, target).endpoints - target.endpoints.keys()
+    numbers = {current.company[key] for key in gone & current.company.keys()}
+    return {segment for number in numbers for segment in current.companies[number].segments}
+
+
+def _kept(current: Intent, target: Intent, step: Step) -> Mapping[str, frozenset[int]]:
     """The segments of each host that its last member there has moved out of, now or a while ago."""
     left = {host: set(segments) for host, segments in current.kept.items() if host in target.hosts}
     for key, now in step.items():
         if now is not None and key in current.endpoints:
-            left.setdefault(key.host, set()).update(current.endpoints[key].receives - now.receives)
+            left.setdefault(key.host, set()).update({current.endpoints[key].segment} - {now.segment})
     for host, segments in left.items():
-        segments.difference_update(*(end.receives for key, end in step.items() if end is not None and key.host == host))
+        segments.difference_update(end.segment for key, end in step.items() if end is not None and key.host == host)
         segments -= {s for s in segments if s in DETOURS or _stays(current, host, s, step)}
     return {host: frozenset(segments) for host, segments in left.items() if segments}
 
 
-def _stays(current: Intent, host: str, segment: int, step: Mapping[EndpointKey, Endpoint | None]) -> bool:
+def _stays(current: Intent, host: str, segment: int, step: Step) -> bool:
     """Whether somebody is there whom the step does not concern."""
     return any(end.key not in step for end in current.members.get(segment, {}).get(host, ()))
-
-
-def _in_use(current: Intent, target: Intent, segment: int) -> bool:
-    return segment in target.members or any(member.sends == segment for member in current.in_segment(segment))
 
 
 def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int, Network]:
@@ -214,36 +280,48 @@ def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int,
 
 
 def _journeys(current: Intent, target: Intent, differing: Set[EndpointKey]) -> list[_Journey]:
-    found: dict[tuple[tuple[int, ...], int], list[EndpointKey]] = {}
+    found: dict[tuple[int, int], list[EndpointKey]] = {}
     for key in differing & current.endpoints.keys() & target.endpoints.keys():
-        was, wanted = current.endpoints[key], target.endpoints[key]
-        if was.sends != wanted.sends or was.receives != wanted.receives:
-            goal = _goal(was, wanted)
-            found.setdefault((tuple(sorted(was.receives | {was.sends, goal})), goal), []).append(key)
-    return [_Journey(segments, goal, tuple(sorted(members))) for (segments, goal), members in sorted(found.items())]
+        start, goal = current.endpoints[key].segment, _goal(current, target, key)
+        if start != goal:
+            found.setdefault((start, goal), []).append(key)
+    return [_Journey(start, goal, tuple(sorted(members))) for (start, goal), members in sorted(found.items())]
 
 
-def _goal(was: Endpoint, wanted: Endpoint) -> int:
+def _goal(current: Intent, target: Intent, key: EndpointKey) -> int:
     """Where it heads for now: what is wanted, or the detour that it is on its way to."""
-    detour = next((segment for segment in was.receives if segment in DETOURS), None)
-    if detour is None or was.receives == {detour} or wanted.sends in was.receives:
-        return wanted.sends
-    return detour
+    start, wanted = current.endpoints[key].segment, target.endpoints[key].segment
+    number = current.company.get(key)
+    if number is None or start == wanted or start in DETOURS:
+        return wanted
+    return next((segment for segment in current.companies[number].segments if segment in DETOURS), wanted)
 
 
 def _is_open(current: Intent, journey: _Journey) -> bool:
-    return all(journey.goal in current.endpoints[key].receives for key in journey.members)
+    """Whether all hear each other in the goal, or need not."""
+    if all(key.host == journey.members[0].host for key in journey.members):
+        return True
+    numbers = {current.company.get(key) for key in journey.members}
+    number = numbers.pop()
+    return number is not None and not numbers and journey.goal in current.companies[number].segments
 
 
-def _hopeless(journeys: list[_Journey], waits: dict[_Journey, list[_Journey]], away: Set[str]) -> frozenset[_Journey]:
+def _hopeless(current: Intent, waits: Mapping[_Journey, list[_Journey]], away: Set[str]) -> frozenset[_Journey]:
     """Those with a host that is away, and those that wait for such."""
-    found = {journey for journey in journeys if any(key.host in away for key in journey.members)}
+    found = {journey for journey in waits if not away.isdisjoint(_hosts(current, journey))}
     while more := {j for j, others in waits.items() if j not in found and found.intersection(others)}:
         found |= more
     return frozenset(found)
 
 
-def _on_a_circle(stuck: list[_Journey], waits: dict[_Journey, list[_Journey]]) -> _Journey:
+def _hosts(current: Intent, journey: _Journey) -> set[str]:
+    """Of its members, and of those that are in company with one: these hear him no more, or elsewhere."""
+    numbers = {current.company[key] for key in journey.members if key in current.company}
+    companies = (current.companies[number].members for number in numbers)
+    return {key.host for members in (journey.members, *companies) for key in members}
+
+
+def _on_a_circle(stuck: list[_Journey], waits: Mapping[_Journey, list[_Journey]]) -> _Journey:
     """Every one of these waits for another of them: follow them until one comes again."""
     seen: set[_Journey] = set()
     journey = stuck[0]
@@ -254,18 +332,5 @@ def _on_a_circle(stuck: list[_Journey], waits: dict[_Journey, list[_Journey]]) -
 
 
 def _free_detour(current: Intent) -> int:
-    taken = {segment for endpoint in current.endpoints.values() for segment in endpoint.receives}
+    taken = current.members.keys() | {s for company in current.companies.values() for s in company.segments}
     return next(segment for segment in DETOURS if segment not in taken)
-
-
-def _advance(was: Endpoint, wanted: Endpoint, goal: int | None) -> Endpoint:
-    """One step further towards the goal, none if there is none; what is not its segment is as wanted at once."""
-    if was.sends == wanted.sends and was.receives == wanted.receives:
-        return wanted
-    if goal is None:
-        return replace(wanted, sends=was.sends, receives=was.receives)
-    if goal not in was.receives:  # open
-        return replace(wanted, sends=was.sends, receives=frozenset({was.sends, goal}))
-    if was.sends != goal:  # flip
-        return replace(wanted, sends=goal, receives=was.receives)
-    return replace(wanted, sends=goal, receives=frozenset({goal}))  # close

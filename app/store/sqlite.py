@@ -50,6 +50,12 @@ MIGRATIONS = (
         PRIMARY KEY (vlan, subnet, block)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE endpoint RENAME COLUMN sends TO segment;
+    ALTER TABLE endpoint RENAME COLUMN besides TO beside;
+    ALTER TABLE endpoint ADD COLUMN company INTEGER;
+    UPDATE endpoint SET beside = NULL;
+    """,
 )
 
 
@@ -174,11 +180,14 @@ class SqliteStore:
     def endpoints(self) -> Mapping[EndpointKey, KeptEndpoint]:
         """All endpoints."""
         rows = self._db.execute(
-            "SELECT host, container, interface, report, sends, besides FROM endpoint ORDER BY 1, 2, 3"
+            "SELECT host, container, interface, report, segment, company, beside FROM endpoint ORDER BY 1, 2, 3"
         )
         return {
-            EndpointKey(*key): KeptEndpoint(EndpointReport.model_validate_json(text), _place(sends, besides))
-            for *key, text, sends, besides in rows
+            EndpointKey(*key): KeptEndpoint(
+                EndpointReport.model_validate_json(text),
+                None if segment is None else Place(segment, company, beside),
+            )
+            for *key, text, segment, company, beside in rows
         }
 
     def keep_endpoint(self, key: EndpointKey, report: EndpointReport) -> None:
@@ -191,10 +200,10 @@ class SqliteStore:
 
     def keep_place(self, key: EndpointKey, place: Place) -> None:
         """The step that begins now has this endpoint there."""
-        besides = next(iter(place.receives - {place.sends}), None)  # on its way it receives in two
         self._db.execute(
-            "UPDATE endpoint SET sends = ?, besides = ? WHERE host = ? AND container = ? AND interface = ?",
-            (place.sends, besides, *key),
+            "UPDATE endpoint SET segment = ?, company = ?, beside = ? "
+            "WHERE host = ? AND container = ? AND interface = ?",
+            (*place, *key),
         )
 
     def forget_endpoint(self, key: EndpointKey) -> None:
@@ -249,10 +258,6 @@ class SqliteStore:
 
     def _keep_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
-
-def _place(sends: int | None, besides: int | None) -> Place | None:
-    return None if sends is None else Place(sends, frozenset({sends} if besides is None else {sends, besides}))
 
 
 def _lease_key(lease: Lease) -> tuple[int, str, str]:

@@ -87,14 +87,15 @@ def test_a_restart_compiles_the_same(registry: Registry, store: SqliteStore) -> 
 
 def test_a_restart_goes_on_from_the_step_that_was_begun(registry: Registry, store: SqliteStore) -> None:
     registry.endpoint_up(key(100), report(100))
-    registry.keep_step({key(100): Place(10, frozenset({10, 11}))})
+    registry.keep_step({key(100): Place(10, 3, 11)})
     registry.endpoint_up(key(100), report(100, vlan=11))
     registry.endpoint_up(key(101), report(101))
 
     begun = Registry(store, Tunnel.VXLAN).begun()
 
     assert begun.endpoints.keys() == {key(100)}, "the other was in no step yet"
-    assert (begun.endpoints[key(100)].sends, begun.endpoints[key(100)].receives) == (10, {10, 11})
+    assert begun.endpoints[key(100)].segment == 10
+    assert begun.companies == {3: ({10, 11}, (key(100),))}
     assert begun.networks[10].vni == 10
 
 
@@ -221,7 +222,7 @@ def test_policy_goes_before_what_connect_said(registry: Registry) -> None:
     registry.replace_policy(Policy.model_validate(POLICY.as_json() | {"assign": rules}))
 
     endpoint = registry.snapshot().endpoints[key(100)]
-    assert (endpoint.sends, endpoint.up_kbps, endpoint.down_kbps) == (10, 2000, None)
+    assert (endpoint.segment, endpoint.up_kbps, endpoint.down_kbps) == (10, 2000, None)
     assert endpoint.up_meter > 0
     assert endpoint.down_meter == 0
 
@@ -288,7 +289,7 @@ def test_who_has_an_address_keeps_it_though_something_else_of_it_changes(registr
 
 def test_a_place_that_was_forgotten_with_its_endpoint_is_kept_anew(registry: Registry, store: SqliteStore) -> None:
     registry.endpoint_up(key(100), report(100))
-    place = Place(10, frozenset({10}))
+    place = Place(10)
     registry.keep_step({key(100): place})
 
     registry.endpoint_down(key(100))

@@ -105,7 +105,7 @@ def holds(twin: Twin, wanted: Intent, host: str) -> bool:
 
 
 def bench(start: Intent, sweep: bool = True, linger_s: float = 0.0) -> Bench:
-    begun = {key: Place(end.sends, end.receives) for key, end in start.endpoints.items()}
+    begun = {key: Place(end.segment) for key, end in start.endpoints.items()}
     made = Bench(Rollout(start, Quiet(), begun.update, linger_s), {name: Twin() for name in start.hosts}, begun)
     if sweep:
         made.rollout.sweep()
@@ -122,7 +122,7 @@ def test_a_change_ends_everywhere_and_is_kept() -> None:
     made.settle()
 
     assert made.holds(AFTER)
-    assert made.begun == {A: (20, {20}), B: (20, {20})}
+    assert made.begun == {A: Place(20), B: Place(20)}
     assert all(made.rollout.stands(name, AFTER.generation) for name in AFTER.hosts)
 
 
@@ -159,7 +159,7 @@ def test_while_one_is_away_the_old_policy_stands() -> None:
     made.rollout.aim(AFTER)
     made.settle()
 
-    assert made.rollout.current.endpoints[A].sends == 10
+    assert made.rollout.current.endpoints[A].segment == 10
     assert not made.rollout.stands("h2", AFTER.generation)
     made.rollout.connected("h2", made.twins["h2"])
     made.settle()
@@ -175,7 +175,7 @@ def test_a_refusal_is_told_and_blocks_the_flip() -> None:
     made.rollout.advance()
 
     assert "bad match" in (made.rollout.error("h2") or "")
-    assert made.rollout.current.endpoints[A].sends == 10
+    assert made.rollout.current.endpoints[A].segment == 10
     made.settle()  # refused again
     made.settle()
     assert made.holds(AFTER)
@@ -309,13 +309,13 @@ def test_what_could_not_be_told_is_told_again() -> None:
 
 
 def test_what_a_controller_before_it_left_in_the_caches_is_waited_for_once_and_first() -> None:
-    told: list[tuple[Set[str], frozenset[int]]] = []
+    told: list[tuple[Set[str], int]] = []
 
     class Noting(Quiet):
         def settle(self, hosts: Set[str], step: Intent) -> None:
-            told.append((hosts, step.endpoints[A].receives))
+            told.append((hosts, len(step.companies)))
 
-    flipped = {key: Place(20, frozenset({10, 20})) for key in (A, B)}
+    flipped = {key: Place(20, 1, 10) for key in (A, B)}
     rollout = Rollout(resumed(AFTER, flipped, NETWORKS.__getitem__), Noting(), lambda _: None, linger_s=0.0)
     rollout.aim(AFTER)
     for name in AFTER.hosts:
@@ -324,7 +324,7 @@ def test_what_a_controller_before_it_left_in_the_caches_is_waited_for_once_and_f
         rollout.advance()
 
     assert rollout.current is AFTER
-    assert told == [({"h1", "h2"}, {10, 20})]
+    assert told == [({"h1", "h2"}, 1), ({"h1", "h2"}, 0)], "first, and when they close"
 
 
 def test_nobody_is_told_that_a_step_stands_before_the_caches_are_waited_for() -> None:
@@ -334,7 +334,7 @@ def test_nobody_is_told_that_a_step_stands_before_the_caches_are_waited_for() ->
         def settle(self, hosts: Set[str], step: Intent) -> None:  # noqa: ARG002
             told.extend(made.rollout.stands(host, AFTER.generation) for host in hosts)
 
-    begun = {key: Place(end.sends, end.receives) for key, end in BEFORE.endpoints.items()}
+    begun = {key: Place(end.segment) for key, end in BEFORE.endpoints.items()}
     twins = {name: Twin() for name in BEFORE.hosts}
     made = Bench(Rollout(BEFORE, Asking(), begun.update, linger_s=0.0), twins, begun)
     for name, twin in twins.items():
@@ -343,7 +343,7 @@ def test_nobody_is_told_that_a_step_stands_before_the_caches_are_waited_for() ->
     made.rollout.aim(AFTER)
     made.settle()
 
-    assert len(told) == 2, "both hosts, when they flip"
+    assert len(told) == 4, "both hosts, when they flip and when they close"
     assert not any(told)
     assert all(made.rollout.stands(host, AFTER.generation) for host in AFTER.hosts)
 

@@ -23,14 +23,14 @@ def test_what_was_kept_is_there_after_a_kill(tmp_path: Path) -> None:
         store.keep_policy(Policy.model_validate({"networks": {"blue": {"vlan": 10}}}))
         store.keep_generation(7)
         store.keep_endpoint(WEB1, REPORT)
-        store.keep_place(WEB1, Place(10, frozenset({10, 20})))
+        store.keep_place(WEB1, Place(10, 1, 20))
         owner = store.owner("endpoint", str(WEB1))
 
     again = SqliteStore(path)  # the first is not closed: as if it had been killed
 
     assert again.policy().networks["blue"].vlan == 10
     assert again.generation() == 7
-    assert again.endpoints() == {WEB1: (REPORT, (10, {10, 20}))}
+    assert again.endpoints() == {WEB1: (REPORT, (10, 1, 20))}
     assert again.owner("endpoint", str(WEB1)) == owner
     assert again.meters() == {(WEB1, "up"): 3}
 
@@ -53,6 +53,21 @@ def test_a_policy_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
     head = Assignment(match=Match(name="wöb", host="h1"), vlan=30)
     store.keep_heads([head])
     assert store.policy().assign == (head, Policy.model_validate(document).assign[1])
+
+
+def test_a_place_of_an_earlier_schema_is_taken_over(tmp_path: Path) -> None:
+    path = str(tmp_path / "state.db")
+    db = sqlite3.connect(path)
+    for script in MIGRATIONS[:4]:
+        db.executescript(script)
+    row = (*WEB1, REPORT.model_dump_json(), 10, 20)
+    db.execute(
+        "INSERT INTO endpoint (host, container, interface, report, sends, besides) VALUES (?, ?, ?, ?, ?, ?)", row
+    )
+    db.execute("PRAGMA user_version = 4")
+    db.commit()
+
+    assert SqliteStore(path).endpoints() == {WEB1: (REPORT, Place(10))}
 
 
 def test_a_write_that_fails_leaves_nothing() -> None:

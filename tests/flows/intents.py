@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flows.flow import Contents
 from flows.intent import Intent
 from flows.marker import digesting, mark
-from flows.model import Endpoint, EndpointKey, Host, Mac, Network, Role, Tunnel
+from flows.model import Company, Endpoint, EndpointKey, Host, Mac, Network, Role, Tunnel
 from flows.pipeline import compile_bridge
 from flows.topology import full_mesh
 from flows.work import done
@@ -42,8 +42,7 @@ def endpoint(host: str, number: int, segment: int, **more: object) -> Endpoint:
         name=f"c{number}",
         mac=Mac.of(address.ip),
         ofport=number,
-        sends=segment,
-        receives=frozenset({segment}),
+        segment=segment,
         address=address,
     )
     return replace(made, **more)  # type: ignore[arg-type]
@@ -54,7 +53,7 @@ def intent(*endpoints: Endpoint, generation: int = 1, names: tuple[str, ...] = N
     return Intent(
         generation=generation,
         hosts=hosts(*names),
-        networks={vni: NETWORKS[vni] for end in endpoints for vni in end.receives},
+        networks={end.segment: NETWORKS[end.segment] for end in endpoints},
         endpoints={end.key: end for end in endpoints},
         links=full_mesh(names, Tunnel.VXLAN),
     )
@@ -64,9 +63,9 @@ def moved(before: Intent, segments: Mapping[EndpointKey, int | None]) -> Intent:
     """The same with these endpoints in other segments; None takes one away."""
     ends = []
     for key, end in before.endpoints.items():
-        segment = segments.get(key, end.sends)
+        segment = segments.get(key, end.segment)
         if segment is not None:
-            ends.append(replace(end, sends=segment, receives=frozenset({segment})))
+            ends.append(replace(end, segment=segment))
     return intent(*ends, generation=before.generation + 1, names=tuple(before.hosts))
 
 
@@ -99,9 +98,17 @@ def intents(draw: st.DrawFn) -> Intent:
 
 @st.composite
 def keeping(draw: st.DrawFn) -> Intent:
-    """The same, where hosts may keep segments that their last members have left."""
+    """The same, where hosts may keep segments that their last members have left, and companies linger."""
     kept = draw(st.dictionaries(st.sampled_from(NAMES), st.frozensets(st.sampled_from(SEGMENTS), min_size=1)))
-    return replace(draw(intents()), kept=kept)
+    made = draw(intents())
+    companies: dict[int, Company] = {}
+    for segment in made.members:
+        numbers = {end.key: draw(st.sampled_from((None, None, 1, 2))) for end in made.in_segment(segment)}
+        for number in {number for number in numbers.values() if number is not None}:
+            members = tuple(key for key, which in numbers.items() if which == number)
+            other = draw(st.sampled_from([each for each in SEGMENTS if each != segment]))
+            companies[len(companies) + 1] = Company(frozenset({segment, other}), members)
+    return replace(made, kept=kept, companies=companies)
 
 
 def held(wanted: Intent, host: str) -> Contents:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from flows.delta import delta
 from flows.diff import Plan, plan
 from flows.intent import Intent
+from flows.model import Company, Mac
 from flows.pipeline import compile_bridge, compile_change
 from flows.transition import next_step, touched
 from tests.flows.intents import NAMES, endpoint, hosts, intent, keeping
@@ -22,6 +23,7 @@ def successor(before: Intent, after: Intent) -> Intent:
         networks=after.networks,
         links=after.links,
         kept=after.kept,
+        companies=after.companies,
     )
 
 
@@ -89,6 +91,21 @@ def elsewhere(draw: st.DrawFn) -> Intent:
 @given(elsewhere(), elsewhere())
 def test_hosts_that_come_go_and_change_are_compiled_alike_both_ways(before: Intent, alone: Intent) -> None:
     check_change(before, successor(before, alone), alone)
+
+
+def test_what_a_company_hears_changes_with_its_members_and_with_others_behind_their_ports() -> None:
+    mover, far = endpoint("h1", 1, 10, ofport=7, behind=True), endpoint("h2", 2, 10)
+    company = {1: Company(frozenset({10, 20}), (mover.key, far.key))}
+    before = replace(intent(mover, far, endpoint("h1", 4, 30), endpoint("h2", 5, 20)), companies=company)
+
+    for changed in (
+        replace(mover, ofport=8),
+        replace(far, mac=Mac(9)),
+        endpoint("h1", 3, 20, ofport=7, behind=True),
+        endpoint("h1", 4, 20, ofport=7, behind=True),
+    ):
+        after = before.changed({changed.key: changed})
+        check_change(before, after, replace(after))
 
 
 def test_without_a_common_origin_all_is_compared() -> None:

@@ -61,8 +61,7 @@ def test_the_digest_of_a_successor_is_that_of_the_whole(before: Intent, alone: I
 OTHERWISE = {
     "key": EndpointKey("h1", "c9", "eth0"),
     "mac": Mac(9),
-    "sends": 20,
-    "receives": frozenset({10, 20}),
+    "segment": 20,
     "address": IPv4Interface("172.15.42.1/16"),
     "role": Role.ROUTER,
     "behind": True,

@@ -1,6 +1,7 @@
 """What the bridges of a few intents hold, as listings that Open vSwitch's own parser reads."""
 
 import subprocess
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
@@ -10,23 +11,62 @@ from hypothesis import given, settings
 from flows.cookie import unpack
 from flows.flow import Flow, Goto, Key
 from flows.intent import Intent
-from flows.model import EndpointKey, Mac, Role
+from flows.model import Company, Endpoint, EndpointKey, Mac, Role
 from flows.pipeline import FlowConflictError, compile_bridge, compile_meters, listing, portions
 from flows.table import Table
 from tests.flows.intents import dual, endpoint, hosts, intent, intents
 
 GOLDEN = Path(__file__).parent / "golden"
 TWO = ("h1", "h2")
+TRAVELLERS = ("h1", "c1", "eth0"), ("h2", "c2", "eth0"), ("h2", "c3", "eth0")
 GATEWAY = IPv4Interface("172.15.42.254/24")
 RESOLVER = IPv4Interface("169.254.53.53/32")
+
+
+def served(host: str, number: int, segment: int) -> tuple[Endpoint, ...]:
+    """A container, and what every host has of its network."""
+    return (
+        endpoint(host, number, segment),
+        *(
+            endpoint(
+                host,
+                port + number,
+                segment,
+                key=EndpointKey(host, f"{role.value}:10", name),
+                role=role,
+                address=address,
+                mac=Mac.of(address.ip),
+            )
+            for role, name, port, address in (
+                (Role.GATEWAY, "gw10", 50, GATEWAY),
+                (Role.RESOLVER, "dns10", 60, RESOLVER),
+            )
+        ),
+    )
+
 
 CASES = {
     "two_hosts": intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), names=TWO),
     "two_vlans": intent(endpoint("h1", 1, 10), endpoint("h1", 2, 20), endpoint("h2", 3, 10), names=TWO),
-    "moving": intent(
-        endpoint("h1", 1, 10, receives=frozenset({10, 20})),
-        endpoint("h2", 2, 20, receives=frozenset({10, 20})),
-        names=TWO,
+    "moving": replace(
+        intent(
+            endpoint("h1", 1, 10),
+            endpoint("h2", 2, 10),
+            endpoint("h2", 3, 10),
+            endpoint("h2", 4, 20),
+            endpoint("h1", 5, 10),
+            names=TWO,
+        ),
+        companies={1: Company(frozenset({10, 20}), tuple(EndpointKey(*each) for each in TRAVELLERS))},
+    ),
+    "renumbered": replace(
+        intent(*(end for number, host in enumerate(TWO, 1) for end in served(host, number, 10)), names=TWO),
+        companies={
+            1: Company(
+                frozenset({10, 20}),
+                tuple(end.key for number, host in enumerate(TWO, 1) for end in served(host, number, 10)),
+            )
+        },
     ),
     "rates": intent(
         endpoint("h1", 1, 10, up_kbps=10_000, up_meter=1, down_kbps=800, down_meter=2),
@@ -147,6 +187,17 @@ def test_who_has_no_ipv6_address_costs_no_flow_more_among_those_who_have_none() 
 
     assert alone.items() <= compile_bridge(beside, "h1").flows.items()
     assert {unpack(flow.cookie).owner for flow in more.values()} == {1009, 130}  # type: ignore[union-attr]
+
+
+def test_who_shares_a_port_with_others_of_the_other_segment_gets_one_copy() -> None:
+    mover, other = (endpoint("h1", number, 10 * number, ofport=7, behind=True) for number in (1, 2))
+    far = endpoint("h2", 3, 10)
+    company = {1: Company(frozenset({10, 20}), (mover.key, far.key))}
+
+    text = listing(compile_bridge(replace(intent(mover, other, far, names=TWO), companies=company), "h1"))
+
+    assert "reg0=0x14,reg4=0x1 actions=goto_table:70\n" in text
+    assert "reg0=0x14,reg2=0x2 actions=output:7\n" in text
 
 
 def test_a_host_without_members_holds_nothing_of_a_segment() -> None:

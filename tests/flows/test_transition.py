@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from flows.flow import Contents
 from flows.intent import Intent
-from flows.model import DETOURS, EndpointKey
+from flows.model import DETOURS, Company, EndpointKey
 from flows.pipeline import compile_bridge
-from flows.transition import arrived, next_step, same, stale, touched
+from flows.transition import next_step, places, resumed, same, stale, touched
 from tests.flows.fabric import BROADCAST, receivers
-from tests.flows.intents import NAMES, SEGMENTS, endpoint, intent, keeping, moved
+from tests.flows.intents import NAMES, NETWORKS, SEGMENTS, endpoint, intent, keeping, moved
 
 A, B, C = EndpointKey("h1", "c1", "eth0"), EndpointKey("h2", "c2", "eth0"), EndpointKey("h3", "c3", "eth0")
 TOGETHER = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), endpoint("h3", 3, 10))
@@ -35,6 +35,11 @@ def steps(
         yield current, step
         current = step
     raise AssertionError("it does not end")
+
+
+def end(before: Intent, target: Intent, away: frozenset[str] = frozenset(), lingering: bool = False) -> Intent:
+    """The last step that may be taken."""
+    return next(reversed([step for _, step in steps(before, target, away, lingering)]), before)
 
 
 def unfinished(step: Intent, target: Intent) -> set[EndpointKey]:
@@ -60,8 +65,8 @@ def check_law(before: Intent, target: Intent, away: frozenset[str], lingering: b
 
 def check_moment(now: Mapping[str, Contents], before: Intent, target: Intent) -> None:
     for sender, receiver in permutations(before.endpoints.keys() & target.endpoints.keys(), 2):
-        old = before.endpoints[sender].sends == before.endpoints[receiver].sends
-        new = target.endpoints[sender].sends == target.endpoints[receiver].sends
+        old = before.endpoints[sender].segment == before.endpoints[receiver].segment
+        new = target.endpoints[sender].segment == target.endpoints[receiver].segment
         for eth_dst in (int(before.endpoints[receiver].mac), BROADCAST):
             copies = [end.key for end in receivers(now, before, before.endpoints[sender], eth_dst)]
             if old and new:
@@ -84,13 +89,32 @@ def test_a_change_while_another_lingers_keeps_the_law(
     before: Intent, first: dict[EndpointKey, int | None], second: dict[EndpointKey, int | None]
 ) -> None:
     between = moved(before, first)
-    last = [step for _, step in steps(before, between, lingering=True)][-1:] or [before]
+    there = end(before, between, lingering=True)
     after = moved(between, second)
 
-    assert all(arrived(last[0], between, key) for key in between.endpoints)
-    for one, other in steps(last[0], after, lingering=True):
-        for now in mixtures(one, other, frozenset(), last[0]):
+    assert not unfinished(there, between)
+    for one, other in steps(there, after, lingering=True):
+        for now in mixtures(one, other, frozenset(), there):
             check_moment(now, between, after)
+
+
+@settings(max_examples=100, deadline=None)
+@given(keeping(), st.lists(segments, min_size=2, max_size=3), st.frozensets(st.sampled_from(NAMES), max_size=2))
+def test_a_host_that_is_away_lets_nobody_in_who_is_elsewhere_by_now(
+    before: Intent, changes: list[dict[EndpointKey, int | None]], away: frozenset[str]
+) -> None:
+    target = moved(before, changes[0])
+    now = there = end(before, target, lingering=True)
+    had = bridges(there)
+    for change in changes[1:]:
+        target = moved(target, change)
+        now = end(end(now, target, away, lingering=True), target, away)
+    have = {name: had[name] if name in away else each for name, each in bridges(now).items()}
+    for sender, receiver in permutations(now.endpoints.keys() & there.endpoints.keys(), 2):
+        for eth_dst in (int(now.endpoints[receiver].mac), BROADCAST):
+            copies = [end.key for end in receivers(have, there, there.endpoints[sender], eth_dst)]
+            together = now.endpoints[sender].segment == now.endpoints[receiver].segment
+            assert together or receiver not in copies
 
 
 @settings(max_examples=60, deadline=None)
@@ -101,18 +125,19 @@ def test_a_change_of_mind_halfway_ends_at_the_newest(
     halfway = next_step(before, moved(before, first))
     target = moved(before, second)
 
-    last = [step for _, step in steps(halfway, target)][-1:] or [halfway]
+    last = end(halfway, target)
 
-    assert bridges(last[0]) == bridges(target)
-    assert not unfinished(last[0], target)
+    assert bridges(last) == bridges(target)
+    assert not unfinished(last, target)
 
 
 def test_a_move_opens_flips_and_closes() -> None:
     target = moved(TOGETHER, {A: 20, B: 20})
 
-    path = [(step.endpoints[A].sends, set(step.endpoints[A].receives)) for _, step in steps(TOGETHER, target)]
+    path = [(step.endpoints[A].segment, step.companies) for _, step in steps(TOGETHER, target)]
 
-    assert path == [(10, {10, 20}), (20, {10, 20}), (20, {20})]
+    company = {1: Company(frozenset({10, 20}), (A, B))}
+    assert path == [(10, company), (20, company), (20, {})]
 
 
 @settings(max_examples=60, deadline=None)
@@ -135,92 +160,175 @@ def test_what_switches_still_have_cached_breaks_no_law(
         for name in NAMES:
             remembered[name].append(compile_bridge(other, name))
         check(before)
-        for name in stale(one, other, target, frozenset((*SEGMENTS, *DETOURS))):
+        for name in stale(one, other, frozenset((*SEGMENTS, *DETOURS))):
             del remembered[name][:-1]
     check(target)
 
 
-def test_to_close_what_nobody_uses_may_linger_and_leaves_the_way_back_open() -> None:
-    target = moved(TOGETHER, {A: 20, B: 20, C: 20})
+def test_a_company_may_linger_and_leaves_the_way_back_open() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20})
     opened = next_step(TOGETHER, target, lingering=True)
     flipped = next_step(opened, target, lingering=True)
 
     assert same(next_step(flipped, target, lingering=True), flipped)
-    assert all(arrived(flipped, target, key) for key in (A, B, C))
-    assert not arrived(opened, target, A)
-    assert next_step(flipped, TOGETHER, lingering=True).endpoints[A].sends == 10
+    assert unfinished(opened, target) == {A, B}
+    assert not unfinished(flipped, target)
+    assert not unfinished(next_step(flipped, TOGETHER, lingering=True), TOGETHER), "no step but the flip"
     assert same(next_step(flipped, target), target)
 
 
-def test_nothing_lingers_where_somebody_stays_or_comes() -> None:
-    left = moved(TOGETHER, {A: 20, B: 20})
-    everybody = moved(TOGETHER, {A: 20, B: 20, C: 20})
-    flipped = next_step(next_step(TOGETHER, everybody), everybody)
-    newcomer = endpoint("h3", 6, 10)
+def test_who_is_alone_or_on_one_host_with_his_company_need_not_open() -> None:
+    beside = endpoint("h1", 4, 10)
+    before = intent(beside, *TOGETHER.endpoints.values())
 
-    assert [step.endpoints[A].receives for _, step in steps(TOGETHER, left, lingering=True)][-1] == {20}
-    assert not arrived(next_step(next_step(TOGETHER, left), left), left, A)
-    welcome = intent(newcomer, *everybody.endpoints.values())
-    closed = next_step(flipped, welcome, lingering=True)
-    assert closed.endpoints[A].receives == {20}
-    assert newcomer.key not in closed.endpoints
-    assert stale(flipped, closed, welcome) == {"h1", "h2", "h3"}
+    for movers in ({A}, {A, beside.key}):
+        target = moved(before, dict.fromkeys(movers, 20))
+        flipped = next_step(before, target, lingering=True)
+        assert not unfinished(flipped, target)
+        assert {key for company in flipped.companies.values() for key in company.members} == movers, "it is known of"
+
+
+def test_who_stays_behind_hears_his_company_no_more() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20, C: 20})
+    there = end(TOGETHER, target, lingering=True)
+    back = moved(target, {A: 10, B: 10})
+
+    flipped = next_step(there, back, lingering=True)
+
+    assert not unfinished(flipped, back)
+    assert [company.members for company in flipped.companies.values()] == [(A, B)]
+    assert "h3" in stale(there, flipped)
+    waiting = next_step(there, back, frozenset({"h3"}), lingering=True)
+    assert unfinished(waiting, back) == {A, B}, "not while C would hear them still"
+
+
+def test_a_company_that_goes_on_elsewhere_opens_that() -> None:
+    there = end(TOGETHER, moved(TOGETHER, {A: 20, B: 20}), lingering=True)
+    opened = next_step(there, moved(TOGETHER, {A: 30, B: 30}), lingering=True)
+
+    assert [opened.endpoints[key].segment for key in (A, B)] == [20, 20]
+    assert list(opened.companies.values()) == [Company(frozenset({20, 30}), (A, B))]
+    assert stale(there, opened) == {"h1", "h2"}, "they hear each other in 10 no more"
+
+
+def test_a_company_stays_while_a_host_of_it_is_away() -> None:
+    moved_on = moved(TOGETHER, {A: 20, B: 20})
+    there = end(TOGETHER, moved_on, lingering=True)
+    back = moved(moved_on, {A: 10})
+
+    waiting = end(there, moved_on, frozenset({"h2"}))
+
+    assert waiting.companies == there.companies
+    assert unfinished(end(waiting, back, frozenset({"h2"})), back) == {A}, "B would hear it still"
+    assert same(end(waiting, back), back)
+
+
+def test_who_waits_until_others_have_left_is_open_by_then() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 10), endpoint("h3", 3, 20), endpoint("h1", 4, 20))
+    leaving = dict.fromkeys((C, EndpointKey("h1", "c4", "eth0")), 30)
+
+    path = [step for _, step in steps(before, moved(before, {A: 20, B: 20} | leaving))]
+
+    assert [(step.endpoints[A].segment, step.endpoints[C].segment) for step in path] == [
+        (10, 20),
+        (10, 30),
+        (20, 30),
+        (20, 30),
+    ]
+
+
+def test_nobody_comes_before_one_that_goes_has_gone() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 20))
+
+    step = next_step(before, moved(before, {A: 20, B: None}))
+
+    assert step.endpoints.keys() == {A}
+    assert step.endpoints[A].segment == 10
+
+
+def test_nobody_comes_where_a_company_listens_for_one_that_goes() -> None:
+    target = moved(TOGETHER, {A: 20, B: 20})
+    there = end(TOGETHER, target, lingering=True)
+    heir = endpoint("h3", 1, 10, key=EndpointKey("h3", "new", "eth0"), owner=1999)
+    after = intent(heir, *(end for key, end in target.endpoints.items() if key != A))
+
+    step = next_step(there, after, lingering=True)
+
+    assert heir.key not in step.endpoints
+    assert not unfinished(next_step(step, after, lingering=True), after)
+
+
+@settings(max_examples=60, deadline=None)
+@given(keeping(), segments)
+def test_what_is_said_of_the_steps_is_enough_to_go_on(before: Intent, change: dict[EndpointKey, int | None]) -> None:
+    target = moved(before, change)
+    begun = places(replace(before, endpoints={}, companies={}), before)
+
+    for one, other in steps(before, target, lingering=True):
+        begun |= places(one, other)
+        again = resumed(target, begun, NETWORKS.__getitem__)
+        there = {key: end.segment for key, end in other.endpoints.items() if key in target.endpoints}
+        assert {key: end.segment for key, end in again.endpoints.items()} == there
+        assert again.companies == {
+            n: Company(c.segments, tuple(k for k in c.members if k in target.endpoints))
+            for n, c in other.companies.items()
+            if not target.endpoints.keys().isdisjoint(c.members)
+        }
 
 
 def test_a_host_keeps_for_a_while_what_its_last_member_has_left() -> None:
     before = intent(endpoint("h1", 1, 10), endpoint("h3", 3, 10))
     target = moved(before, {A: 20})
-    there = [step for _, step in steps(before, target, lingering=True)][-1]
+    there = end(before, target, lingering=True)
     back = moved(target, {A: 10})
 
     assert not same(there, target)
-    assert all(arrived(there, target, key) for key in target.endpoints)
+    assert not unfinished(there, target)
     assert there.serves("h1", 10)
     assert there.kept == {"h1": {10}}
     assert touched(there, moved(there, {C: 30})) == {"h1", "h3"}
-    assert [step.kept for _, step in steps(there, back, lingering=True)][-1] == {}, "somebody is there again"
+    assert end(there, back, lingering=True).kept == {"h1": {20}}, "it was left now"
     tidied = next_step(there, target)
     assert tidied is target
     assert touched(there, tidied) == {"h1"}
-    assert stale(there, tidied, target) == frozenset(), "no packet is decided there"
+    assert stale(there, tidied) == frozenset(), "no packet is decided there"
 
 
 def test_what_was_cached_is_waited_for_where_it_would_do_harm() -> None:
     target = moved(TOGETHER, {A: 20, B: 20})
     opened = next_step(TOGETHER, target)
     flipped = next_step(opened, target)
-    closed = next_step(flipped, target)
 
-    assert stale(TOGETHER, opened, target) == frozenset(), "nobody was in 20, so nothing of it is cached"
-    assert stale(TOGETHER, opened, target, frozenset({20})) == {"h1", "h2"}
-    assert stale(opened, flipped, target) == {"h1", "h2"}
-    assert stale(flipped, closed, target) == {"h1", "h2"}, "C sends in 10 still"
+    assert stale(TOGETHER, opened) == frozenset(), "nobody was in 20, so nothing of it is cached"
+    assert stale(TOGETHER, opened, frozenset({20})) == {"h1", "h2"}
+    assert stale(opened, flipped) == {"h1", "h2"}
+    assert stale(flipped, moved(target, {A: 10, B: 10, C: 20})) == {"h1", "h2", "h3"}, "where they come to as well"
 
 
 def test_a_rate_that_comes_is_waited_for_where_it_counts() -> None:
     limited = TOGETHER.changed({A: replace(TOGETHER.endpoints[A], up_kbps=1000, up_meter=1)})
 
-    assert stale(TOGETHER, limited, limited) == {"h1"}
-    assert stale(limited, limited.changed({A: replace(limited.endpoints[A], up_kbps=2000)}), limited) == frozenset()
+    assert stale(TOGETHER, limited) == {"h1"}
+    assert stale(limited, limited.changed({A: replace(limited.endpoints[A], up_kbps=2000)})) == frozenset()
 
 
 def test_those_that_move_together_wait_for_the_host_that_is_away() -> None:
     target = moved(TOGETHER, {A: 20, B: 20, C: 30})
 
-    last = [step for _, step in steps(TOGETHER, target, frozenset({"h2"}))][-1]
+    last = end(TOGETHER, target, frozenset({"h2"}))
 
-    assert last.endpoints[A].sends == 10, "the old policy stands for A, since B cannot follow"
-    assert last.endpoints[C].sends == 30, "C goes alone"
+    assert last.endpoints[A].segment == 10, "the old policy stands for A, since B cannot follow"
+    assert last.endpoints[C].segment == 30, "C goes alone"
     assert unfinished(last, target) == {A, B}
 
 
-def test_a_mover_waits_for_one_that_comes_later() -> None:
-    opened = next_step(TOGETHER, moved(TOGETHER, {A: 20}))
+def test_a_company_waits_for_one_that_joins_it() -> None:
+    opened = next_step(TOGETHER, moved(TOGETHER, {A: 20, B: 20}))
 
-    step = next_step(opened, moved(TOGETHER, {A: 20, B: 20}))
+    step = next_step(opened, moved(TOGETHER, {A: 20, B: 20, C: 20}))
 
-    assert step.endpoints[A].sends == 10
-    assert step.endpoints[B].receives == {10, 20}
+    assert step.endpoints[A].segment == 10
+    assert [company.members for company in step.companies.values()] == [(A, B, C)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -239,8 +347,21 @@ def test_two_that_swap_never_meet() -> None:
 
     check_law(before, swapped, frozenset())
 
-    last = [step for _, step in steps(before, swapped)][-1]
-    assert bridges(last) == bridges(swapped)
+    assert bridges(end(before, swapped)) == bridges(swapped)
+    kept = end(before, swapped, lingering=True).companies.values()
+    assert all(company.segments <= {10, 20} for company in kept), "what was borrowed is given back"
+
+
+def test_what_one_has_borrowed_nobody_else_borrows() -> None:
+    a, b, c, d = (endpoint(*each) for each in (("h1", 1, 10), ("h2", 2, 20), ("h1", 3, 30), ("h3", 4, 10)))
+    before = intent(a, b, c, d)
+    stuck = {1: Company(frozenset({10, DETOURS[0]}), (a.key, d.key))}
+
+    swapped = moved(before, {b.key: 30, c.key: 20, a.key: 20, d.key: 20})
+    step = next_step(replace(before, companies=stuck), swapped, frozenset({"h3"}))
+
+    assert DETOURS[0] not in step.members
+    assert DETOURS[1] in step.members
 
 
 def test_nobody_comes_in_while_one_that_should_leave_cannot() -> None:

@@ -34,4 +34,4 @@ def _endpoint(number: int, here: int, vni: int) -> Endpoint:
     host = BRIDGE_HOST if number < here else f"h{2 + number % (HOSTS - 1)}"
     address = IPv4Interface(((10 << 24) + number + 1, 8))
     key = EndpointKey(host, f"{number:064x}", "eth0")
-    return Endpoint(key, 10_000 + number, f"c{number}", Mac.of(address.ip), 1 + number, vni, frozenset({vni}), address)
+    return Endpoint(key, 10_000 + number, f"c{number}", Mac.of(address.ip), 1 + number, vni, address)
