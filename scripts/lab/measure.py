@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scripts.lab.image import NAMES
 from scripts.lab.machine import Machine
 from scripts.lab.plan import LabError
-from scripts.lab.stalls import Stalls
+from scripts.lab.stalls import Stalls, while_going
 
 LISTENING = ":1451 .* 0A "  # a socket of /proc/net/tcp on port 5201, iperf3's, in state LISTEN
 FIXED = ("--net=none", "--cap-add=NET_ADMIN")  # without which the kernel does not let iperf3 choose cubic
@@ -54,7 +54,7 @@ class Stream:
     @property
     def going_mbps(self) -> float:
         """Its goodput for the time in which this machine went."""
-        return self.mbps * self.seconds / (self.seconds - min(self.stalled_s, self.seconds / 2))
+        return while_going(self.mbps, self.seconds, self.stalled_s)
 
 
 def start_box(host: Machine, name: str, *options: str) -> Box:

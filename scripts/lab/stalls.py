@@ -18,6 +18,11 @@ from types import TracebackType
 TICK_S = LATE_S = 0.01  # a shaper makes up for 10 ms (scripts/helper/net/shaper.py)
 
 
+def while_going(rate: float, seconds: float, stalled_s: float) -> float:
+    """What this average of so many seconds was while the machine went, which was half of them at the least."""
+    return rate * seconds / (seconds - min(stalled_s, seconds / 2))
+
+
 class Stalls:
     """Watches the processors for the time of a block."""
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.lab.stalls import Stalls
+from scripts.lab.stalls import Stalls, while_going
 
 WATCHING = """
-from scripts.lab.stalls import Stalls
+from scripts.lab.stalls import Stalls, while_going
 with Stalls() as stalls:
     print(flush=True)
     input()
@@ -63,3 +63,9 @@ def test_the_affinity_of_who_asks_stays_his() -> None:
     with Stalls():
         assert os.sched_getaffinity(0) == before
     assert os.sched_getaffinity(0) == before
+
+
+def test_what_was_reached_in_the_time_that_the_machine_went() -> None:
+    assert while_going(90, 4, 0) == 90
+    assert while_going(90, 4, 0.4) == 100
+    assert while_going(90, 4, 3.9) == 180, "of half of the time at the least"
