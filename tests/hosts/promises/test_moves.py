@@ -58,6 +58,16 @@ def test_both_ends_moved_together_lose_nothing(lab: Lab, pair: tuple[Box, Box], 
     assert stream.lost == 0, stream
 
 
+def test_both_ends_moved_on_and_on_lose_nothing(lab: Lab, pair: tuple[Box, Box]) -> None:
+    """No VLAN has been theirs before, so each move finds no way that is open still."""
+    with watched(lab, pair) as stream:
+        for number in range(MOVES):
+            move(lab, 20 + number, "web1", "web2")
+            time.sleep(PAUSE_S)
+
+    assert stream.lost == 0, stream
+
+
 @pytest.mark.parametrize("cached", CROWDS)
 def test_one_end_moved_alone_gets_nothing_after_the_answer(lab: Lab, pair: tuple[Box, Box], cached: int) -> None:
     away: list[tuple[float, float]] = []
