@@ -15,8 +15,7 @@ To open and to close nobody meets but those who travel together, so only what is
 on one host learn of a change together and need not open. A company may linger once all of it are where they should be:
 no packet can tell, an answer need not wait for it, and a way back is open already.
 
-Who comes into a segment never meets who leaves it: a journey flips only when nobody is left that leaves its goal. Where
-journeys wait for each other in a circle (two that swap), one of them makes a detour by a segment of its own.
+Who comes into a segment never meets who leaves it: some journeys wait for others (`flows.journeys`).
 
 Switches cache what they decided, and follow a change of their flows a little later: `stale` says where that must be
 waited for after a step. The flows for a segment of a host that all its members there have left may linger as well.
@@ -26,13 +25,14 @@ leaves some switches before it and some behind it; the next one begins with that
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
 from flows.cookie import PIPELINE
 from flows.delta import delta
 from flows.intent import Intent
+from flows.journeys import Journeys
 from flows.model import DETOURS, Company, Endpoint, EndpointKey, Network
 
 
@@ -42,19 +42,6 @@ class Place(NamedTuple):
     segment: int
     company: int | None = None
     beside: int | None = None
-
-
-@dataclass(frozen=True, order=True)
-class _Journey:
-    """From where to where; those that take it together."""
-
-    start: int
-    goal: int
-    members: tuple[EndpointKey, ...]
-
-    @property
-    def segments(self) -> frozenset[int]:
-        return frozenset((self.start, self.goal))
 
 
 Step = Mapping[EndpointKey, Endpoint | None]
@@ -68,26 +55,20 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
     is only tidying up is not done yet.
     """
     differing = delta(current, target).endpoints
-    journeys = _journeys(current, target, differing)
-    waits = {journey: [other for other in journeys if other.start == journey.goal] for journey in journeys}
-    hopeless = _hopeless(current, waits, away)
-    gone = {current.endpoints[key].segment for key in differing - target.endpoints.keys()}
-    able = [journey for journey in journeys if journey not in hopeless]
-    opening = [journey for journey in able if not _is_open(current, journey)]
-    flipping = [j for j in able if j not in opening and not waits[j] and j.goal not in gone]
-    if able and not opening and not flipping and not gone:
-        around = replace(_on_a_circle(able, waits), goal=_free_detour(current))
-        (flipping if _is_open(current, around) else opening).append(around)
-    goals = {key: journey.goal for journey in flipping for key in journey.members}
-    left = {journey.start for journey in journeys} | _deserted(current, target)
+    journeys = Journeys(current, target, differing, away)
+    goals = {key: journey.goal for journey in journeys.flipping for key in journey.members}
+    left = {journey.start for journey in journeys.all}
     step: dict[EndpointKey, Endpoint | None] = {}
     for key in differing:
         wanted, was = target.endpoints.get(key), current.endpoints.get(key)
-        if wanted is None or was is None:
-            step[key] = None if wanted is None or wanted.segment in left else wanted
+        if wanted is None:
+            step[key] = None
+        elif was is None:
+            step[key] = wanted if wanted.segment not in left and not journeys.hears(wanted) else None
         else:
-            step[key] = _at(wanted, goals.get(key, was.segment))
-    companies = _companies(current, target, opening, flipping, away, lingering=lingering)
+            now = _at(wanted, goals.get(key, was.segment))
+            step[key] = was if was.mac != now.mac and journeys.hears(now) else now
+    companies = _companies(journeys, lingering=lingering)
     kept = _kept(current, target, step) if lingering else {}
     behind = [key for key in differing if step[key] != target.endpoints.get(key)]
     if not behind:
@@ -211,30 +192,31 @@ def _hears(intent: Intent, key: EndpointKey) -> frozenset[int]:
     return own | intent.companies[number].segments
 
 
-def _companies(
-    current: Intent,
-    target: Intent,
-    opening: list[_Journey],
-    flipping: list[_Journey],
-    away: Set[str],
-    *,
-    lingering: bool,
-) -> Mapping[int, Company]:
-    """Who is in company after this step: for as long as a host of theirs is away, since that lets them in still."""
-    goals = {key: journey.goal for journey in flipping for key in journey.members}
-    begin = {key for journey in opening for key in journey.members}
+def _companies(journeys: Journeys, *, lingering: bool) -> Mapping[int, Company]:
+    """Who is in company after this step."""
+    current, target = journeys.current, journeys.target
+    goals = {key: journey.goal for journey in journeys.all for key in journey.members}
+    flips = {key for journey in journeys.flipping for key in journey.members}
+    opens = {key for journey in journeys.opening for key in journey.members}
+    comers = {(end.segment, end.mac): key for key in journeys.differing if (end := target.endpoints.get(key))}
     made: dict[int, Company] = {}
     for number, (segments, members) in current.companies.items():
-        there = [key for key in members if key in target.endpoints and key not in begin]
-        together = [key for key in there if goals.get(key) in segments]
-        stay = together or [key for key in there if key not in goals]
-        on_the_way = any(current.endpoints[key].segment != target.endpoints[key].segment for key in stay)
-        wait = lingering and segments.isdisjoint(DETOURS)
-        if stay and (together or on_the_way or wait or any(key.host in away for key in members)):
+        there = [key for key in members if key in target.endpoints and key not in opens]
+        together = [key for key in there if key in flips and goals[key] in segments]
+        stay = together or [key for key in there if key not in flips]
+        on_the_way = any(goals.get(key) in segments for key in stay)
+        taken = any(
+            comers.get((segment, current.endpoints[key].mac), key) not in members
+            for segment in segments
+            for key in members
+        )
+        idle = lingering and not taken and segments.isdisjoint(DETOURS)
+        # A bridge that is away lets its members hear the others still.
+        if stay and (together or on_the_way or idle or not journeys.away.isdisjoint(key.host for key in members)):
             made[number] = Company(segments, tuple(stay))
     numbers = (number for number in count(1) if number not in current.companies)
     met = {key for company in made.values() for key in company.members}
-    for journey in (*opening, *flipping):
+    for journey in (*journeys.opening, *journeys.flipping):
         if alone := tuple(key for key in journey.members if key not in met):
             made[next(numbers)] = Company(journey.segments, alone)
     return current.companies if made == current.companies else made
@@ -243,13 +225,6 @@ def _companies(
 def _at(wanted: Endpoint, segment: int) -> Endpoint:
     """What is wanted, in this segment."""
     return wanted if wanted.segment == segment else replace(wanted, segment=segment)
-
-
-def _deserted(current: Intent, target: Intent) -> set[int]:
-    """The segments where a company listens for one that goes: whoever comes there may have its MAC."""
-    gone = delta(current, target).endpoints - target.endpoints.keys()
-    numbers = {current.company[key] for key in gone & current.company.keys()}
-    return {segment for number in numbers for segment in current.companies[number].segments}
 
 
 def _kept(current: Intent, target: Intent, step: Step) -> Mapping[str, frozenset[int]]:
@@ -277,60 +252,3 @@ def _networks(spoken: Set[int], current: Intent, target: Intent) -> Mapping[int,
         return target.networks
     made = {**old, **detours, **target.networks}
     return current.networks if made == current.networks else made  # the same value is seen to be the same at once
-
-
-def _journeys(current: Intent, target: Intent, differing: Set[EndpointKey]) -> list[_Journey]:
-    found: dict[tuple[int, int], list[EndpointKey]] = {}
-    for key in differing & current.endpoints.keys() & target.endpoints.keys():
-        start, goal = current.endpoints[key].segment, _goal(current, target, key)
-        if start != goal:
-            found.setdefault((start, goal), []).append(key)
-    return [_Journey(start, goal, tuple(sorted(members))) for (start, goal), members in sorted(found.items())]
-
-
-def _goal(current: Intent, target: Intent, key: EndpointKey) -> int:
-    """Where it heads for now: what is wanted, or the detour that it is on its way to."""
-    start, wanted = current.endpoints[key].segment, target.endpoints[key].segment
-    number = current.company.get(key)
-    if number is None or start == wanted or start in DETOURS:
-        return wanted
-    return next((segment for segment in current.companies[number].segments if segment in DETOURS), wanted)
-
-
-def _is_open(current: Intent, journey: _Journey) -> bool:
-    """Whether all hear each other in the goal, or need not."""
-    if all(key.host == journey.members[0].host for key in journey.members):
-        return True
-    numbers = {current.company.get(key) for key in journey.members}
-    number = numbers.pop()
-    return number is not None and not numbers and journey.goal in current.companies[number].segments
-
-
-def _hopeless(current: Intent, waits: Mapping[_Journey, list[_Journey]], away: Set[str]) -> frozenset[_Journey]:
-    """Those with a host that is away, and those that wait for such."""
-    found = {journey for journey in waits if not away.isdisjoint(_hosts(current, journey))}
-    while more := {j for j, others in waits.items() if j not in found and found.intersection(others)}:
-        found |= more
-    return frozenset(found)
-
-
-def _hosts(current: Intent, journey: _Journey) -> set[str]:
-    """Of its members, and of those that are in company with one: these hear him no more, or elsewhere."""
-    numbers = {current.company[key] for key in journey.members if key in current.company}
-    companies = (current.companies[number].members for number in numbers)
-    return {key.host for members in (journey.members, *companies) for key in members}
-
-
-def _on_a_circle(stuck: list[_Journey], waits: Mapping[_Journey, list[_Journey]]) -> _Journey:
-    """Every one of these waits for another of them: follow them until one comes again."""
-    seen: set[_Journey] = set()
-    journey = stuck[0]
-    while journey not in seen:
-        seen.add(journey)
-        journey = min(waits[journey])
-    return journey
-
-
-def _free_detour(current: Intent) -> int:
-    taken = current.members.keys() | {s for company in current.companies.values() for s in company.segments}
-    return next(segment for segment in DETOURS if segment not in taken)

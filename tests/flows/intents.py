@@ -76,8 +76,8 @@ def dual(host: str, number: int, segment: int, **more: object) -> Endpoint:
 
 @st.composite
 def intents(draw: st.DrawFn) -> Intent:
-    """Up to six endpoints anywhere, with and without rates and IPv6 addresses, one a gateway perhaps."""
-    ends = []
+    """Up to six endpoints anywhere, with and without rates and IPv6 addresses; two have one address in two segments."""
+    ends: list[Endpoint] = []
     for number in range(1, draw(st.integers(1, 6)) + 1):
         up, down = (draw(st.sampled_from((None, 1000, 10_000))) for _ in range(2))
         ends.append(
@@ -93,7 +93,15 @@ def intents(draw: st.DrawFn) -> Intent:
                 behind=draw(st.booleans()),
             )
         )
+    one, other = (draw(st.sampled_from(ends)) for _ in range(2))
+    if one.segment != other.segment and draw(st.booleans()):
+        ends[ends.index(other)] = replace(other, mac=one.mac, address=one.address, address6=one.address6)
     return intent(*ends)
+
+
+def may_be(wanted: Intent) -> bool:
+    """Whether nobody has a MAC that somebody else has in his segment."""
+    return len({(end.segment, end.mac) for end in wanted.endpoints.values()}) == len(wanted.endpoints)
 
 
 @st.composite
@@ -102,12 +110,16 @@ def keeping(draw: st.DrawFn) -> Intent:
     kept = draw(st.dictionaries(st.sampled_from(NAMES), st.frozensets(st.sampled_from(SEGMENTS), min_size=1)))
     made = draw(intents())
     companies: dict[int, Company] = {}
+    known = {(end.segment, end.mac) for end in made.endpoints.values()}
     for segment in made.members:
         numbers = {end.key: draw(st.sampled_from((None, None, 1, 2))) for end in made.in_segment(segment)}
         for number in {number for number in numbers.values() if number is not None}:
             members = tuple(key for key, which in numbers.items() if which == number)
             other = draw(st.sampled_from([each for each in SEGMENTS if each != segment]))
-            companies[len(companies) + 1] = Company(frozenset({segment, other}), members)
+            voices = {(other, made.endpoints[key].mac) for key in members}
+            if voices.isdisjoint(known):
+                known |= voices
+                companies[len(companies) + 1] = Company(frozenset({segment, other}), members)
     return replace(made, kept=kept, companies=companies)
 
 
