@@ -28,6 +28,7 @@ class Rounds:
         self._ended = -inf  # when it ended, at the earliest
         self._seen = inf  # and at the latest
         self._marks: dict[int, float] = {}  # so many changes had been made by then; oldest first
+        self.stirred = True  # something changed in the time of the last round that was seen to end
 
     @property
     def due(self) -> float:
@@ -52,6 +53,7 @@ class Rounds:
         `changes` are counted after that.
         """
         new = changes - self._looked
+        self.stirred = new > 0
         self._met = changes
         if new == 1 and seen < self.due:
             self._looked = changes

@@ -80,9 +80,10 @@ class Watching:
     def _pause_s(self) -> float:
         """How long nothing needs to be asked while a round is waited for."""
         loose_s, until_due = self._rounds.loose_s, self._rounds.due - time.monotonic()
-        if not LOOSE_S < loose_s < inf:
-            return STILL_S
-        return min(STILL_S, max(until_due, loose_s / LOOKS))
+        pause_s = max(until_due, loose_s / LOOKS) if LOOSE_S < loose_s < inf else STILL_S
+        if self._rounds.stirred:  # where something changes more may, and then it counts when the last round ended
+            pause_s = min(pause_s, max(self.period_s / LOOKS, LOOSE_S))
+        return min(STILL_S, pause_s)
 
     def _nudge(self) -> None:
         """Make a round begin, now or after the one that goes on."""
