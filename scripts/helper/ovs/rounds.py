@@ -71,8 +71,12 @@ class Rounds:
         return changes <= self._looked
 
     def coming(self, changes: int) -> bool:
-        """Whether the round that this change causes has yet to be seen to end: a nudge could only add one."""
+        """Whether the round that this change causes has yet to be seen to end."""
         return changes > self._met
+
+    def proof_comes(self, changes: int, now: float) -> bool:
+        """Whether that round is going to be proof, so a nudge is needless."""
+        return self.coming(changes) and changes - self._looked == 1 and now < self.due
 
     def _begun(self, at: float) -> None:
         """The last round that was seen to end began then, at the earliest."""

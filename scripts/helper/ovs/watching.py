@@ -57,9 +57,10 @@ class Watching:
             now = time.monotonic()
             if now > deadline:
                 raise TimeoutError("its revalidators take too long")
-            if nudged != self._ends and (now > nudge_at or not self._rounds.coming(changes)):
+            if self._ends > nudged and (now > nudge_at or not self._rounds.proof_comes(changes, now)):
+                # A nudge while a round goes on is looked through by the next one, so nothing is left over of it.
+                nudged = self._ends + self._rounds.coming(changes)
                 self._nudge()
-                nudged = self._ends
             if self._waiting.answered(WAKE_S):
                 self._end()
             else:

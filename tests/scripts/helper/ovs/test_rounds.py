@@ -145,6 +145,18 @@ def test_the_round_of_a_change_comes_by_itself_until_one_was_seen_to_end() -> No
     assert not known.coming(9), "that may have been the one, so none needs to come"
 
 
+def test_the_round_that_comes_is_proof_of_the_only_change_that_is_left_and_before_one_begins_by_itself() -> None:
+    known = known_at_rest()
+    known.counted(8, 0.171)
+
+    assert known.proof_comes(8, 0.171)
+    assert not known.proof_comes(8, 0.3)
+    known.counted(9, 0.172)
+    assert not known.proof_comes(9, 0.172), "the round may be that of the other one"
+    known.ended(0.172, 0.173, 9)
+    assert not known.proof_comes(9, 0.173), "none comes"
+
+
 def test_nothing_is_known_to_come_before_anything_was_seen() -> None:
     known = Rounds(PERIOD_S)
     known.counted(7, 0.001)
