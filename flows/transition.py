@@ -63,11 +63,10 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
         wanted, was = target.endpoints.get(key), current.endpoints.get(key)
         if wanted is None:
             step[key] = None
-        elif was is None:
-            step[key] = wanted if wanted.segment not in left and not journeys.hears(wanted) else None
-        else:
-            now = _at(wanted, goals.get(key, was.segment))
-            step[key] = was if was.mac != now.mac and journeys.hears(now) else now
+            continue
+        now = wanted if was is None else _at(wanted, goals.get(key, was.segment))
+        new = was is None or was.mac != now.mac
+        step[key] = was if new and (now.segment in left or journeys.hears(now)) else now
     companies = _companies(journeys, lingering=lingering)
     kept = _kept(current, target, step) if lingering else {}
     behind = [key for key in differing if step[key] != target.endpoints.get(key)]
