@@ -194,7 +194,7 @@ def _hears(intent: Intent, key: EndpointKey) -> frozenset[int]:
 def _companies(journeys: Journeys, *, lingering: bool) -> Mapping[int, Company]:
     """Who is in company after this step."""
     current, target = journeys.current, journeys.target
-    goals = {key: journey.goal for journey in journeys.all for key in journey.members}
+    goals = {key: journey.goal for journey in (*journeys.all, *journeys.flipping) for key in journey.members}
     flips = {key for journey in journeys.flipping for key in journey.members}
     opens = {key for journey in journeys.opening for key in journey.members}
     comers = {(end.segment, end.mac): key for key in journeys.differing if (end := target.endpoints.get(key))}

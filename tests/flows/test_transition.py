@@ -425,6 +425,16 @@ def test_two_that_swap_never_meet() -> None:
     assert all(company.segments <= {10, 20} for company in kept), "what was borrowed is given back"
 
 
+def test_who_makes_a_detour_is_in_company_on_that_way() -> None:
+    before = intent(endpoint("h1", 1, 10), endpoint("h2", 2, 20))
+    once = {1: Company(frozenset({10, 20}), (A,))}
+
+    step = next_step(replace(before, companies=once), moved(before, {A: 20, B: 10}), lingering=True)
+
+    assert step.endpoints[A].segment == DETOURS[0]
+    assert [company.segments for company in step.companies.values()] == [{10, DETOURS[0]}]
+
+
 def test_what_one_has_borrowed_nobody_else_borrows() -> None:
     a, b, c, d = (endpoint(*each) for each in (("h1", 1, 10), ("h2", 2, 20), ("h1", 3, 30), ("h3", 4, 10)))
     before = intent(a, b, c, d)
