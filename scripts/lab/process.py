@@ -80,11 +80,14 @@ class Process:
         return True
 
     def gone(self, seconds: float) -> bool:
-        """Wait until it has ended; False if it still lives after that time."""
+        """Wait until it has ended; False if it still lives after that time.
+
+        All of it: while other threads end its first one may be a zombie already, and its files are locked still.
+        """
         if (handle := self._handle()) is None:
             return True
         try:
-            ended = not self.alive or bool(select.select([handle], [], [], seconds)[0])
+            ended = Process.of(self.pid) != self or bool(select.select([handle], [], [], seconds)[0])
         finally:
             os.close(handle)
         if ended:

@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from signal import Signals
@@ -51,6 +52,23 @@ def test_a_child_that_was_killed_leaves_no_zombie(child: subprocess.Popen[bytes]
     assert process.gone(5)
     assert not Path(f"/proc/{child.pid}").exists()
     assert not process.signal(Signals.SIGKILL)
+
+
+FIRST_ENDS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=[1]).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_is_there_until_its_last_thread_has_ended() -> None:
+    """As one that was killed and has yet to give back its memory: what it had locked is locked until then."""
+    with subprocess.Popen([sys.executable, "-c", FIRST_ENDS]) as child:
+        process = process_of(child)
+        assert poll(lambda: not process.alive, 5), "its first thread is a zombie"
+
+        assert not process.gone(0)
+        assert process.gone(5)
 
 
 def test_who_is_just_being_taken_apart_is_gone(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
