@@ -281,7 +281,7 @@ def _names(intent: Intent, segment: int) -> dict[str, tuple[Address, ...]]:
     """The addresses of each name, in the order of the endpoints' keys."""
     found: dict[str, tuple[Address, ...]] = {}
     for end in intent.in_segment(segment):
-        if end.role is not Role.CONTAINER or end.segment != segment:
+        if end.role is not Role.CONTAINER:
             continue
         has = [address.ip for address in (end.address, end.address6) if address is not None]
         for name in dict.fromkeys(called.lower() for called in (end.name, *end.aliases)):

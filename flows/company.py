@@ -21,7 +21,7 @@ from flows.cookie import PIPELINE, Feature, pack
 from flows.fields import COMPANY, ETH_DST, ETH_SRC, MULTICAST, OUT, within
 from flows.flow import Flow, Goto, Output, Set, flow
 from flows.intent import Intent
-from flows.model import Endpoint, Host, Role
+from flows.model import Endpoint, Host, Role, on_one_host
 from flows.table import Priority, Table
 
 ON = Goto(Table.L2_LOOKUP)
@@ -35,9 +35,9 @@ def of_bridge(_intent: Intent, _host: Host) -> Iterator[Flow]:
 def of_company(intent: Intent, number: int, host: Host) -> Iterator[Flow]:
     """One flow for each member, and one more; none if all are here."""
     company = intent.companies[number]
-    members = [intent.endpoints[key] for key in company.members]
-    if all(member.key.host == host.name for member in members):
+    if on_one_host(company.members):
         return
+    members = [intent.endpoints[key] for key in company.members]
     here = [member for member in members if member.key.host == host.name and member.role is not Role.RESOLVER]
     own = members[0].segment
     for segment in company.segments - {own}:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from flows.intent import Intent
-from flows.model import DETOURS, Endpoint, EndpointKey, Mac
+from flows.model import DETOURS, Endpoint, EndpointKey, Mac, on_one_host
 
 Voice = tuple[int, Mac]  # a segment, and who is heard there
 
@@ -62,6 +62,11 @@ class Journeys:
         """Those that are to arrive now."""
         return [journey for journey in self._ready if self._is_open(journey)]
 
+    @cached_property
+    def arriving(self) -> Mapping[EndpointKey, int]:
+        """Who of these flips, and where to."""
+        return {key: journey.goal for journey in self.flipping for key in journey.members}
+
     def hears(self, end: Endpoint) -> bool:
         """Whether a company would take what comes from this endpoint for what one of its own sent."""
         return (end.segment, end.mac) in self._heard
@@ -72,7 +77,7 @@ class Journeys:
         return {
             (segment, self.current.endpoints[key].mac): number
             for number, company in self.current.companies.items()
-            if len({key.host for key in company.members}) > 1
+            if not on_one_host(company.members)
             for key in company.members
             for segment in company.segments - {self.current.endpoints[key].segment}
         }
@@ -115,7 +120,7 @@ class Journeys:
 
     def _is_open(self, journey: Journey) -> bool:
         """Whether all hear each other in the goal, or need not."""
-        if len({key.host for key in journey.members}) == 1:
+        if on_one_host(journey.members):
             return True
         numbers = {self.current.company.get(key) for key in journey.members}
         number = numbers.pop()

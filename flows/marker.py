@@ -25,6 +25,7 @@ term begins with the edition, a digest of the sources of this package: what anot
 """
 
 import marshal
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from flows.cookie import OWNER_BITS, Feature, pack, unpack
 from flows.delta import delta
 from flows.flow import Flow, flow
 from flows.intent import Intent
-from flows.model import Company, Endpoint, Network
+from flows.model import Endpoint, Network
 from flows.table import Priority, Table
 from flows.work import PORTION, Work
 
@@ -82,7 +83,7 @@ def digesting(intent: Intent, host: str) -> Work[int]:
         if segment not in terms:
             terms[segment] = yield from _of_segment(intent, segment)
         digest += terms[segment]
-    digest += sum(_of_company(number, intent.companies[number]) for number in intent.companies_of(host))
+    digest += _of_companies(intent, intent.companies_of(host))
     return digest & _DIGEST_MASK
 
 
@@ -105,9 +106,9 @@ def digesting_change(digest: int, before: Intent, after: Intent, host: str) -> W
             digest -= yield from _of_segment(before, segment)
         elif serves:
             digest += yield from _of_segment(after, segment)
-    for sign, intent in ((-1, before), (1, after)):
-        concerned = changed.companies.intersection(intent.companies_of(host)) if changed.companies else ()
-        digest += sign * sum(_of_company(number, intent.companies[number]) for number in concerned)
+    if changed.companies:
+        digest -= _of_companies(before, changed.companies.intersection(before.companies_of(host)))
+        digest += _of_companies(after, changed.companies.intersection(after.companies_of(host)))
     return digest & _DIGEST_MASK
 
 
@@ -137,8 +138,9 @@ def _of_network(network: Network) -> int:
     return _term("network", network.owner, network.name, network.vlan, network.vni, *addresses)
 
 
-def _of_company(number: int, company: Company) -> int:
-    return _term("company", number, sorted(company.segments), [tuple(key) for key in company.members])
+def _of_companies(intent: Intent, numbers: Iterable[int]) -> int:
+    found = [(number, intent.companies[number]) for number in numbers]
+    return sum(_term("company", number, sorted(each.segments), [*map(tuple, each.members)]) for number, each in found)
 
 
 def _of_host(intent: Intent, name: str) -> int:

@@ -1,7 +1,7 @@
 """What there is: hosts, networks, endpoints, links. Frozen values, standard library only; `flows.intent` holds them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
@@ -156,6 +156,11 @@ class Company(NamedTuple):
 
     segments: frozenset[int]
     members: tuple[EndpointKey, ...]  # in order
+
+
+def on_one_host(keys: Iterable[EndpointKey]) -> bool:
+    """Whether all of these are: then one bridge has a change of them whole, or not at all."""
+    return len({key.host for key in keys}) == 1
 
 
 class Link(NamedTuple):

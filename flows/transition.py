@@ -24,7 +24,7 @@ Each step is an ordinary intent, compiled and compared like any other. A control
 leaves some switches before it and some behind it; the next one begins with that step, with the same code.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
@@ -33,7 +33,7 @@ from flows.cookie import PIPELINE
 from flows.delta import delta
 from flows.intent import Intent
 from flows.journeys import Journeys
-from flows.model import DETOURS, Company, Endpoint, EndpointKey, Network
+from flows.model import DETOURS, Company, Endpoint, EndpointKey, Network, on_one_host
 
 
 class Place(NamedTuple):
@@ -56,7 +56,6 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
     """
     differing = delta(current, target).endpoints
     journeys = Journeys(current, target, differing, away)
-    goals = {key: journey.goal for journey in journeys.flipping for key in journey.members}
     left = {journey.start for journey in journeys.all}
     step: dict[EndpointKey, Endpoint | None] = {}
     for key in differing:
@@ -64,7 +63,7 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
         if wanted is None:
             step[key] = None
             continue
-        now = wanted if was is None else _at(wanted, goals.get(key, was.segment))
+        now = wanted if was is None else _at(wanted, journeys.arriving.get(key, was.segment))
         new = was is None or was.mac != now.mac
         step[key] = was if new and (now.segment in left or journeys.hears(now)) else now
     companies = _companies(journeys, lingering=lingering)
@@ -88,11 +87,8 @@ def next_step(current: Intent, target: Intent, away: Set[str] = frozenset(), *, 
 def places(before: Intent, step: Intent) -> dict[EndpointKey, Place]:
     """Where the step has those endpoints that are there and were elsewhere, or otherwise, before."""
     changed = delta(before, step)
-    met = (
-        intent.companies[n].members for intent in (before, step) for n in changed.companies & intent.companies.keys()
-    )
     found = {}
-    for key in sorted(changed.endpoints.union(*met) & step.endpoints.keys()):
+    for key in sorted((changed.endpoints | _met(before, step)) & step.endpoints.keys()):
         segment, number = step.endpoints[key].segment, step.company.get(key)
         beside = () if number is None else step.companies[number].segments - {segment}
         found[key] = Place(segment, number, next(iter(beside), None))
@@ -145,12 +141,7 @@ def touched(one: Intent, other: Intent) -> frozenset[str]:
         if not changed.peers.isdisjoint(host.tunnels)
     }
     own = (end.key.host for end in ends)
-    met = (
-        key.host
-        for intent in (one, other)
-        for number in changed.companies & intent.companies.keys()
-        for key in intent.companies[number].members
-    )
+    met = (key.host for key in _met(one, other))
     return changed.hosts.union(changed.kept, named, own, met, serving, keeping) & other.hosts.keys()
 
 
@@ -168,40 +159,38 @@ def stale(before: Intent, step: Intent, warm: Set[int] = frozenset()) -> frozens
         if (was.up_meter, was.down_meter) != (now.up_meter, now.down_meter):
             hosts.add(key.host)
     asked = before.members.keys() | warm  # segments where somebody may have sent to who was not there
-    for key, heard, hears in _hearing(before, step, changed.companies):
+    for key in _met(before, step) & before.endpoints.keys() & step.endpoints.keys():
+        heard, hears = _hears(before, key), _hears(step, key)
         if heard - hears or not asked.isdisjoint(hears - heard):
             hosts.add(key.host)
     return frozenset(hosts)
 
 
-def _hearing(
-    before: Intent, step: Intent, numbers: Set[int]
-) -> Iterator[tuple[EndpointKey, frozenset[int], frozenset[int]]]:
-    """Who is in these companies; in which segments it heard others, and hears them now."""
-    met = (intent.companies[n].members for intent in (before, step) for n in numbers & intent.companies.keys())
-    for key in frozenset().union(*met) & before.endpoints.keys() & step.endpoints.keys():
-        yield key, _hears(before, key), _hears(step, key)
+def _met(one: Intent, other: Intent) -> frozenset[EndpointKey]:
+    """The members of all companies that differ between the two."""
+    numbers = delta(one, other).companies
+    companies = (intent.companies[n].members for intent in (one, other) for n in numbers & intent.companies.keys())
+    return frozenset().union(*companies)
 
 
 def _hears(intent: Intent, key: EndpointKey) -> frozenset[int]:
     own = frozenset((intent.endpoints[key].segment,))
     number = intent.company.get(key)
-    if number is None or all(member.host == key.host for member in intent.companies[number].members):
+    if number is None or on_one_host(intent.companies[number].members):
         return own
     return own | intent.companies[number].segments
 
 
 def _companies(journeys: Journeys, *, lingering: bool) -> Mapping[int, Company]:
     """Who is in company after this step."""
-    current, target = journeys.current, journeys.target
-    goals = {key: journey.goal for journey in (*journeys.all, *journeys.flipping) for key in journey.members}
-    flips = {key for journey in journeys.flipping for key in journey.members}
+    current, target, flips = journeys.current, journeys.target, journeys.arriving
+    goals = {key: journey.goal for journey in journeys.all for key in journey.members} | dict(flips)
     opens = {key for journey in journeys.opening for key in journey.members}
     comers = {(end.segment, end.mac): key for key in journeys.differing if (end := target.endpoints.get(key))}
     made: dict[int, Company] = {}
     for number, (segments, members) in current.companies.items():
         there = [key for key in members if key in target.endpoints and key not in opens]
-        together = [key for key in there if key in flips and goals[key] in segments]
+        together = [key for key in there if flips.get(key) in segments]
         stay = together or [key for key in there if key not in flips]
         on_the_way = any(goals.get(key) in segments for key in stay)
         taken = any(
