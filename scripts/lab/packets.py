@@ -4,7 +4,7 @@
     packets.py receive ADDRESS PORT TOKEN      says which came, and when
     packets.py pour ADDRESS PORT               bytes over one TCP connection, at an even rate, and their digest
     packets.py drain ADDRESS PORT              the digest of what came, and in how many connections
-    packets.py echo ADDRESS                    when the first echo reply came
+    packets.py echo ADDRESS [asking]           when the first echo reply came, and how often its MAC was asked for
     packets.py crowd INTERFACE COUNT           frames to so many MACs that nobody has, over and over
 
 On standard output they say in lines what happens, and at the end what they saw: a line of JSON with `count`, then raw
@@ -31,7 +31,8 @@ from pathlib import Path
 LONGEST_S = 600  # a stream ends by itself
 BATCH_S = 0.001  # the sender sleeps so long between two batches
 GREET_S = 0.01
-ECHO_MS = 4
+ECHO_MS = 2
+ETH_P_ALL, ETH_P_ARP = 0x3, 0x0806  # linux/if_ether.h
 NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh")  # of the network that one is in, a directory an interface
 SIZE = 64  # bytes of payload
 GREETING = (1 << 64) - 1
@@ -159,19 +160,24 @@ def _checksum(data: bytes) -> bytes:
     return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
 
 
-def echo(address: str) -> None:
-    """Ask until it answers, from the moment on when there is an interface; say when that was."""
+def echo(address: str, *, again: bool) -> None:
+    """Ask until it answers, from the moment on when there is an interface; say when that was.
+
+    `again`: a MAC that is not answered is asked for again after 8 ms, as soon as the kernel can, not after a second.
+    """
     head, tail = struct.pack("!BB", 8, 0), struct.pack("!HH", os.getpid() & 0xFFFF, 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as both:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as both,
+        socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL)) as all_packets,
+    ):
         print("ready", flush=True)
         os.read(0, 64)
+        known: set[str] = set()
         while True:
             with suppress(OSError):  # no interface yet, or no route
-                for patience in NEIGHBOURS.glob("*/retrans_time_ms"):
-                    if (
-                        patience.read_text() != f"{ECHO_MS}\n"
-                    ):  # else after a lost ARP request the next is a second later
-                        patience.write_text(str(ECHO_MS))
+                for name in sorted(set(os.listdir(NEIGHBOURS)) - known) if again else ():
+                    Path(NEIGHBOURS, name, "retrans_time_ms").write_text("1")
+                    known.add(name)
                 both.sendto(head + _checksum(head + bytes(2) + tail) + tail, (address, 0))
             ready = select.select([both.fileno(), 0], [], [], ECHO_MS / 1000)[0]
             if both.fileno() in ready:
@@ -180,7 +186,19 @@ def echo(address: str) -> None:
                     break
             if 0 in ready:
                 return
-    _report({"count": 1}, array("q", [time.monotonic_ns()]))
+        at = time.monotonic_ns()
+        _report({"count": 1, "questions": _questions(all_packets)}, array("q", [at]))
+
+
+def _questions(all_packets: socket.socket) -> int:
+    """How many ARP packets have gone out since this socket was opened, of those that it has room for."""
+    all_packets.setblocking(False)
+    asked = 0
+    with suppress(BlockingIOError):
+        while True:
+            _, (_, protocol, kind, *_) = all_packets.recvfrom(64)
+            asked += protocol == ETH_P_ARP and kind == socket.PACKET_OUTGOING
+    return asked
 
 
 def frame(source: bytes, address: bytes, number: int) -> bytes:
@@ -223,8 +241,8 @@ def main(words: list[str]) -> None:
             pour(address, int(port))
         case ["drain", address, port]:
             drain(address, int(port))
-        case ["echo", address]:
-            echo(address)
+        case ["echo", address, *rest]:
+            echo(address, again=rest == ["asking"])
         case ["crowd", interface, count]:
             crowd(interface, int(count))
         case _:

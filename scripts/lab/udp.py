@@ -167,11 +167,18 @@ class Echo:
         """When the first reply came. LabError if none did in 20 s."""
         return float(array("q", self._asking.reported()[1])[0] / NS)
 
+    def questions(self) -> int:
+        """After how many questions for a MAC the first reply came; likewise."""
+        return self._asking.reported()[0]["questions"]
+
 
 @contextmanager
-def echo(source: End, address: str) -> Iterator[Echo]:
-    """Who asks an address for an echo every two milliseconds, even while this end has no interface yet."""
-    with program(source, "echo", address) as running:
+def echo(source: End, address: str, *, again: bool = True) -> Iterator[Echo]:
+    """Who asks an address for an echo every two milliseconds, even while this end has no interface yet.
+
+    `again`: a MAC that is not answered is asked for again after 8 ms, not after the usual second.
+    """
+    with program(source, "echo", address, *(["asking"] if again else [])) as running:
         if not running.says(b"ready\n", MEET_S):
             raise LabError(f"the program that asks for echoes does not begin.\n{running.complaint()}")
         yield Echo(running)
