@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ovs.db.idl import Row, Transaction
+from ovs.db.idl import Transaction
 from ovsdbapp.backend.ovs_idl import idlutils
 from ovsdbapp.backend.ovs_idl.command import BaseCommand
 from ovsdbapp.backend.ovs_idl.connection import Connection, OvsdbIdl
 from ovsdbapp.backend.ovs_idl.transaction import Transaction as QueuedTransaction
 from ovsdbapp.exceptions import TimeoutException
+
+from scripts.helper.ovs import scanner
 
 SCHEMA = "Open_vSwitch"
 PROBE_MS = 5_000  # a server that is stopped, not gone, is found out by this
@@ -35,9 +37,11 @@ class _Copy(OvsdbIdl):  # type: ignore[misc]
         super().__init__(remote, schema, probe_interval=PROBE_MS)
         self.changed: threading.Condition | None = None
 
-    def notify(self, event: str, row: Row, updates: Row | None = None) -> None:  # noqa: ARG002 - the library's shape
-        if self.changed:
+    def run(self) -> bool:
+        differs = bool(super().run())
+        if differs and self.changed:  # once for all rows: whoever wakes wants the lock
             self.changed.notify_all()
+        return differs
 
     @property
     def connected(self) -> bool:
@@ -58,6 +62,7 @@ class Ovsdb:
 
     def __init__(self, remote: str, columns: Mapping[str, Sequence[str]], timeout_s: float) -> None:
         """Connect and copy; VswitchError if that takes longer than the time-out."""
+        scanner.use()
         self._remote, self._timeout_s = remote, timeout_s
         schema = self._fetch_schema()
         for table, names in columns.items():
