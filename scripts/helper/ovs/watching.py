@@ -18,6 +18,7 @@ STILL_S = 1.0  # the longest wait for a round without a look at the connection
 NOBODY = "02:c7:00:00:00:00"  # the MAC that 0.0.0.0 would have
 SEVERAL = "multiple udpifs"  # what ovs-vswitchd says where it has more than one cache
 CAUSES = "reconfigure", "stp", "rstp", "bond", "port_toggled", "flow_table", "mac_learning", "mcast_snooping"
+CHANGES = re.compile(rf"^rev_(?:{'|'.join(CAUSES)}) .*total: (\d+)$", re.MULTILINE)
 LASTED = re.compile(r"dump duration *: (\d+)ms")
 
 
@@ -131,7 +132,8 @@ class Watching:
         return changes
 
     def _count(self) -> int:
-        return sum(map(int, self._asking.call_all(*(("coverage/read-counter", f"rev_{cause}") for cause in CAUSES))))
+        """One answer wakes us once: to ask for each of the counters (`coverage/read-counter`) would for each."""
+        return sum(map(int, CHANGES.findall(self._asking.call("coverage/show"))))
 
     def _measure(self) -> None:
         """Ask how long the last round lasted; what is said counts if none has ended since."""
