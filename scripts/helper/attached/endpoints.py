@@ -11,8 +11,7 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 """
 
 import secrets
-import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from typing import NamedTuple
 from app.wire import EndpointReport, Rates
 from flows.model import Mac
 from scripts.helper.begun import begun
-from scripts.helper.net import plumb, shaper
+from scripts.helper.net import links, plumb, shaper
 from scripts.helper.net.netns import GoneError, PlumbError
 from scripts.helper.ovs.record import ENDPOINT, EndpointRecord, JoinRecord, Key, endpoint_records
 from scripts.helper.ovs.vswitch import PortState, Vswitch, VswitchError
@@ -41,10 +40,10 @@ def is_host_end(name: str) -> bool:
 
 def devices() -> frozenset[str]:
     """The devices of this host."""
-    return frozenset(name for _, name in socket.if_nameindex())
+    return frozenset(links.names())
 
 
-def healthy(port: PortState, present: frozenset[str]) -> bool:
+def healthy(port: PortState, present: Container[str]) -> bool:
     """Whether the port has a number and its device is there."""
     return port.ofport is not None and port.error is None and port.name in present
 
@@ -235,7 +234,7 @@ class Endpoints:
                     self._shape_again(key)
                 yield key
 
-    def unsettled(self, present: frozenset[str]) -> Iterator[str]:
+    def unsettled(self, present: Container[str]) -> Iterator[str]:
         """The containers of which something is plugged that does not work (any more)."""
         for key, record in self.records().items():
             if (key in self._netns or key in self._ports) and not self.whole(key, record, present):
@@ -248,21 +247,21 @@ class Endpoints:
         yield from (record.veth for record in self.records().values() if record.veth)
 
     def report(
-        self, key: Key, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: frozenset[str]
+        self, key: Key, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: Container[str]
     ) -> EndpointReport | None:
         """How it is with this one; None if it is not plugged. Arguments as for `reports`."""
         record = self.records().get(key)
         return None if record is None else self._report(key, record, joined, joins, present)
 
     def reports(
-        self, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: frozenset[str]
+        self, joined: Mapping[str, int], joins: Mapping[str, JoinRecord], present: Container[str]
     ) -> Iterator[EndpointReport]:
         """Those that are plugged. `joined`: the ofport of each joined Linux bridge; what is behind has its vlan."""
         for key, record in self.records().items():
             if report := self._report(key, record, joined, joins, present):
                 yield report
 
-    def whole(self, key: Key, record: EndpointRecord, present: frozenset[str]) -> bool:
+    def whole(self, key: Key, record: EndpointRecord, present: Container[str]) -> bool:
         """Whether host end and port are there and work."""
         if record.behind:
             return record.veth in present
@@ -291,7 +290,7 @@ class Endpoints:
         record: EndpointRecord,
         joined: Mapping[str, int],
         joins: Mapping[str, JoinRecord],
-        present: frozenset[str],
+        present: Container[str],
     ) -> EndpointReport | None:
         if not self.whole(key, record, present):
             return None

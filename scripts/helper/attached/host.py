@@ -41,6 +41,7 @@ from scripts.helper.containers import Container
 from scripts.helper.net import plumb
 from scripts.helper.net.advertise import advertise
 from scripts.helper.net.firewall import NatError
+from scripts.helper.net.links import Devices
 from scripts.helper.net.member import lead
 from scripts.helper.net.nat import Nat
 from scripts.helper.net.neighbours import Neighbours
@@ -182,7 +183,7 @@ class Host:
         joins = self.joins.records()
         if joins or key not in self.endpoints.records():
             return self.reports().get(key)
-        return self.endpoints.report(key, {}, joins, devices())  # the usual case, without a look at all ports
+        return self.endpoints.report(key, {}, joins, Devices())  # the usual case, without a look at all
 
     def tunnels(self) -> dict[str, int]:
         """The tunnel ports, by peer."""

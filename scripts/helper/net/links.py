@@ -31,8 +31,20 @@ def find(name: str) -> int | None:
 
 
 def names() -> tuple[str, ...]:
-    """All devices, in the order of their making. By the kernel's short list: netlink tells a hundred things of each."""
-    return tuple(name for _, name in socket.if_nameindex())
+    """All devices.
+
+    Read from proc_net_dev(5): for the list of if_nameindex(3) the kernel takes its one lock of all networking, which
+    ovs-vswitchd holds for milliseconds while it takes a port in; and Python would stop all threads meanwhile.
+    """
+    _, _, *lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
+    return tuple(line.partition(":")[0].strip() for line in lines)
+
+
+class Devices:
+    """The devices, each looked for when it is asked for: where one or two are, that is faster than all names."""
+
+    def __contains__(self, name: object) -> bool:
+        return find(str(name)) is not None
 
 
 def transmit_checksums_off(name: str) -> None:
