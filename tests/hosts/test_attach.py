@@ -6,6 +6,7 @@ from flows.model import Tunnel
 from scripts.lab import Lab
 from scripts.lab.measure import Box, ping, reaches, start_box
 from scripts.lab.plan import UNDERLAY_MTU
+from scripts.lab.udp import echo
 from tests.hosts.people import (
     connect,
     containet,
@@ -30,6 +31,19 @@ def test_containers_on_three_hosts_reach_each_other(lab: Lab) -> None:
     for box in boxes:
         for n, other in enumerate(boxes, start=1):
             assert other is box or reaches(box, f"172.15.42.{n}"), f"{box.name} does not reach {other.name}"
+
+
+@pytest.mark.hosts(2)
+def test_nothing_is_lost_of_what_a_container_says_first(lab: Lab) -> None:
+    """It asks for a MAC before all else; if that is lost, the kernel asks again after a second."""
+    web1, web2 = start_box(lab["h1"], "web1"), start_box(lab["h2"], "web2")
+    connect(web2, "172.15.42.2/24", "--vlan", "10")
+    for _ in range(5):
+        with echo(web1, "172.15.42.2", again=False) as asking:
+            asking.begin()
+            connect(web1, "172.15.42.1/24", "--vlan", "10")
+            assert asking.questions() == 1
+        containet(web1.host, "disconnect", web1.name)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Endpoints of containers: the record on the bridge, the veth pair, the port. Whoever calls holds the host's lock.
 
+`making` is the exception: it needs no lock but where it begins.
+
 | the container | record | port and veth                                         |
 |---------------|--------|-------------------------------------------------------|
 | runs          | yes    | yes                                                   |
@@ -13,7 +15,7 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 import secrets
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from app.wire import EndpointReport, Rates
@@ -49,12 +51,12 @@ def healthy(port: PortState, present: Container[str]) -> bool:
 
 
 class Pair(NamedTuple):
-    """An interface that was made for a container: nobody's yet, down, and its host end on no bridge."""
+    """An interface that was made for a container: nobody's yet, and down."""
 
     netns: str
     host_end: str
     mtu: int  # bytes
-    ofport: int | None  # that its port is to ask for; None: it comes on a Linux bridge, and has no port of ours
+    port: Future[PortState] | None  # that its host end gets meanwhile; None: it comes on a Linux bridge
 
 
 class _Ends(NamedTuple):
@@ -83,7 +85,7 @@ class Endpoints:
         records, strays = self.records(), []
         self._ports = {}
         for port in ports:
-            if port.endpoint:
+            if port.endpoint and port.name not in self._made:
                 key = Key.parse(port.endpoint)
                 if key in records and key not in self._ports:
                     self._ports[key] = port
@@ -91,81 +93,92 @@ class Endpoints:
                     strays.append(port)
         return strays
 
-    def make(self, key: Key, netns: str, mtu: int, ofport: int | None) -> Pair:
-        """An interface for a container; PlumbError. `mtu` in bytes, as far as it is known yet; `ofport` as in Pair."""
-        pair = Pair(netns, new_host_end(), mtu, ofport)
-        self._made.add(pair.host_end)
-        try:
-            plumb.make(netns, pair.host_end, key.interface, mtu)
-        except BaseException:
-            self._made.discard(pair.host_end)
-            raise
-        return pair
+    @contextmanager
+    def making(self, key: Key, netns: str, mac: Mac, mtu: int, ofport: int | None) -> Iterator[Pair]:
+        """An interface for a container, and from then on its port; PlumbError. Gone again if the block fails.
 
-    def unmake(self, pair: Pair) -> None:
-        """It is not needed."""
-        plumb.unplug(pair.host_end)
-        self._made.discard(pair.host_end)
-
-    def plug(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> None:
-        """Make the pair the container's, with the bridge port and the record; PlumbError or VswitchError, and no trace.
-
-        `new`: the record is not on the bridge yet. No packet goes where a rate is not held yet: the interface comes up
-        after its shapers.
+        `mtu` in bytes, as far as it is known yet; `ofport`: that the port asks for; None: as in Pair.
         """
-        netns, host_end = pair.netns, pair.host_end
-        if record.behind:
-            record = record.model_copy(update={"veth": host_end})
-        rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
+        host_end = new_host_end()
         with ExitStack() as undo:
-            undo.callback(self.unmake, pair)
-            given = begun("port", lambda: self._give_port(key, record, pair, new=new))
-            undo.callback(self._take_port, given, ENDPOINT + str(key) if new else None)
-            if record.mtu != pair.mtu:
-                plumb.set_mtu(host_end, record.mtu)
-            if rates != Rates():
-                shaper.shape(netns, key.interface, host_end, **rates.model_dump())
-            plumb.settle(
-                netns,
-                key.interface,
-                mac=Mac.parse(record.mac),
-                address=record.address,
-                mtu=record.mtu,
-                gateway=record.route,
-                address6=record.address6,
-                gateway6=record.route6,
-            )
-            if port := given.result():
-                self._ports[key] = port
-            else:
-                self.write(key, record)
-            undo.pop_all()
-        self._made.discard(host_end)
-        self._netns[key] = netns
+            self._made.add(host_end)
+            undo.callback(self._made.discard, host_end)
+            plumb.make(netns, host_end, key.interface, mac, mtu)
+            port = None if ofport is None else begun("port", lambda: self._add_port(key, host_end, ofport))
+            try:
+                yield Pair(netns, host_end, mtu, port)
+            except BaseException:
+                self._unmake(host_end, port)
+                raise
 
-    def _give_port(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> PortState | None:
-        """The host end is on its bridge; the port, if that is ours, with the record."""
+    def furnish(self, key: Key, record: EndpointRecord, pair: Pair) -> None:
+        """Hold the pair to the endpoint's rates, on the Linux bridge that it is for; PlumbError."""
         if record.behind:
             plumb.bridge_port(record.behind, pair.host_end)
-            return None
-        said = (ENDPOINT + str(key), record.text()) if new else None
-        ofport = self._vswitch.add_endpoint_port(pair.host_end, str(key), said, pair.ofport)
-        return PortState(pair.host_end, ofport, endpoint=str(key))
+        if record.mtu != pair.mtu:
+            plumb.set_mtu(pair.host_end, record.mtu)
+        rates = self._rates.get(key) or Rates(up_kbps=record.up_kbps, down_kbps=record.down_kbps)
+        if rates != Rates():
+            shaper.shape(pair.netns, key.interface, pair.host_end, **rates.model_dump())
 
-    def _take_port(self, given: Future[PortState | None], record: str | None) -> None:
-        with suppress(VswitchError, PlumbError):  # what went wrong before is what counts
-            if port := given.result():
-                self._vswitch.delete_port(port.name, record)
+    def plug(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> None:
+        """Bring up what was furnished, once it has its port; PlumbError or VswitchError. `new`: there is no record yet.
+
+        The record comes last: what is left without one, if this process ends, is swept.
+        """
+        if record.behind:
+            record = record.model_copy(update={"veth": pair.host_end})
+        port = pair.port.result() if pair.port else None
+        plumb.up(
+            pair.netns,
+            key.interface,
+            address=record.address,
+            mtu=record.mtu,
+            gateway=record.route,
+            address6=record.address6,
+            gateway6=record.route6,
+        )
+        if new or record.behind:
+            try:
+                self.write(key, record)
+            except VswitchError:
+                if new:
+                    self._erase(key)
+                raise
+        if port:
+            self._ports[key] = port
+        self._netns[key] = pair.netns
+        self._made.discard(pair.host_end)
+
+    def _unmake(self, host_end: str, port: Future[PortState] | None) -> None:
+        with suppress(VswitchError):  # there is none, or it goes with the next sweep
+            if port is not None:
+                self._vswitch.delete_port(port.result().name)
+        with suppress(PlumbError):  # likewise; what went wrong before is what counts
+            plumb.unplug(host_end)
+
+    def _add_port(self, key: Key, host_end: str, ofport: int) -> PortState:
+        given = self._vswitch.add_endpoint_port(host_end, str(key), ofport)
+        return PortState(host_end, given, endpoint=str(key))
+
+    def _erase(self, key: Key) -> None:
+        with suppress(VswitchError):  # then it is queued behind what it takes back; what went wrong before counts
+            self._vswitch.remove_record(ENDPOINT + str(key))
 
     def plugged(self, key: Key, record: EndpointRecord, netns: str) -> bool:
-        """Whether the container that lives in this namespace has its interface, and that its port."""
-        if self.whole(key, record, devices()) and key.interface in plumb.interfaces(netns):
-            before = self._netns.get(key)
-            self._netns[key] = netns
-            if before != netns:  # what was said while Docker could not say where
-                self._fit(key, record)
-            return True
-        return False
+        """Whether the container that lives in this namespace has its interface, and that its port.
+
+        One that is down at the first look was left half plugged by a helper that ended. Later it may be wanted so.
+        """
+        before = self._netns.get(key)
+        if not self.whole(key, record, devices()) or key.interface not in plumb.interfaces(netns):
+            return False
+        if before is None and not plumb.is_up(netns, key.interface):
+            return False
+        self._netns[key] = netns
+        if before != netns:  # what was said while Docker could not say where
+            self._fit(key, record)
+        return True
 
     def netns(self, key: Key) -> str | None:
         """The path of the namespace that it is plugged in."""

@@ -7,7 +7,7 @@ controller wants shapers while it answers that an endpoint came.
 import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -303,33 +303,44 @@ class Host:
 
     # What people want
 
-    def make(self, key: Key, name: str, netns: str, ofport: int | None) -> Pair:
-        """An interface for an endpoint that may be plugged. RefusedError if the container, called so, has one."""
-        with self._lock:
-            try:
-                return self.endpoints.make(key, netns, self.inner_mtu(), ofport)
-            except plumb.TakenError as error:
-                raise RefusedError(
-                    409,
-                    "interface-taken",
-                    f"“{name}” has an interface “{key.interface}” already. Name another with --interface.",
-                ) from error
+    @contextmanager
+    def making(self, key: Key, name: str, netns: str, mac: Mac, ofport: int | None) -> Iterator[Pair]:
+        """An interface and port for an endpoint that may be plugged. Gone again if the block fails.
 
-    def unmake(self, pair: Pair) -> None:
-        """It is not plugged."""
-        with self._lock:
-            self.endpoints.unmake(pair)
+        RefusedError if the container, called so, has one. The lock is not held while the block goes on.
+        """
+        with ExitStack() as undo:
+            with self._lock:
+                try:
+                    pair = undo.enter_context(self.endpoints.making(key, netns, mac, self.inner_mtu(), ofport))
+                except plumb.TakenError as error:
+                    raise RefusedError(
+                        409,
+                        "interface-taken",
+                        f"“{name}” has an interface “{key.interface}” already. Name another with --interface.",
+                    ) from error
+            yield pair
 
-    def plug(self, key: Key, record: EndpointRecord, pair: Pair, rates: Rates) -> None:
-        """A new endpoint, at these rates; what fails leaves nothing."""
-        netns = pair.netns
+    def furnish(self, key: Key, record: EndpointRecord, pair: Pair, rates: Rates) -> None:
+        """Hold the pair to these rates, and give it all else that it needs before it is up."""
         with self._lock:
             self.endpoints.set_rates(key, rates)
-            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
-                record = record.model_copy(update={"mtu": self._mtu})
+            self.endpoints.furnish(key, record, pair)
+
+    def plug(self, key: Key, record: EndpointRecord, pair: Pair) -> None:
+        """A new endpoint is there, as it was furnished."""
+        with self._lock:
             self.endpoints.plug(key, record, pair, new=True)
+            if self._mtu and self._mtu < record.mtu:  # a host joined since this one was admitted
+                self._fit(self._mtu)
             if record.route or self.resolvers.knows(record.address.ip):  # else who else is there leads as before
-                self._lead(key.container, netns)
+                self._lead(key.container, pair.netns)
+
+    def _fit(self, mtu: int) -> None:
+        try:
+            self.endpoints.set_mtu(mtu)
+        except PlumbError as error:  # what is attached is there all the same
+            log.warning("%s", error)
 
     def forget(self, key: Key) -> None:
         """Take an endpoint away, with its record."""
@@ -428,7 +439,10 @@ class Host:
                 record = record.model_copy(update={"mtu": self._mtu})
                 self.endpoints.write(key, record)
             ofport = None if record.behind else self.vswitch.next_ofport()
-            self.endpoints.plug(key, record, self.endpoints.make(key, found.netns, record.mtu, ofport), new=False)
+            mac = Mac.parse(record.mac)
+            with self.endpoints.making(key, found.netns, mac, record.mtu, ofport) as pair:
+                self.endpoints.furnish(key, record, pair)
+                self.endpoints.plug(key, record, pair, new=False)
             log.info("%s (%s) has its interface back: %s", key.brief, record.name, record.address)
 
     def unplug_stale(self, container: str) -> None:

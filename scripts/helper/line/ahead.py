@@ -1,18 +1,21 @@
-"""An endpoint that is being made is told of before it is there, so that its flows are when its port is.
+"""An endpoint that is being made is told of before it is there, so that its flows are before it says anything.
 
-The controller admits it, and begins; its port is given the number that was told, and mostly gets it. How it is in the
-end is told again if that is otherwise.
+The controller admits it, and begins; its port is given the number that was told, and mostly gets it. The interface
+comes up once the flows are there: else the first that it says is lost, which is a question for a MAC, and the kernel
+asks again after a second. How it is in the end is told again if that is otherwise.
 """
 
 import logging
-from collections.abc import Callable
+from concurrent.futures import Future, wait
 
 from app.wire import Admission, Ask, Coming, Outcome
+from scripts.helper.begun import begun
 from scripts.helper.line.controller import StaleSessionError
 from scripts.helper.line.report import Channel
 from scripts.helper.ovs.record import Key
 from scripts.helper.problem import AwayError, RefusedError
 
+MOMENT_S = 0.2
 SESSION_S = 2.0  # how long to wait for a session with a controller that answers
 TAKEN_BACK_S = 2.0
 
@@ -29,7 +32,7 @@ class Ahead:
         self._channel, self._key, self._ofport = channel, key, ofport
         self._patience_s = 0.0
         self._known = False  # the controller may think that it comes
-        self._heard: Callable[[], Outcome] | None = None
+        self._hearing: Future[Outcome] | None = None
 
     def admit(self, ask: Ask) -> Admission:
         """Whether it may be; RefusedError, or AwayError."""
@@ -38,11 +41,16 @@ class Ahead:
         self._patience_s = SESSION_S
         return admission
 
+    def wait_for_flows(self) -> None:
+        """Until its flows are where they are needed, but not for long: a host may be away."""
+        if self._hearing is not None:
+            wait([self._hearing], MOMENT_S)
+
     def outcome(self) -> Outcome | None:
         """What came of it, now that it is made; as `Channel.tell`."""
-        if self._heard is not None:
+        if self._hearing is not None:
             try:
-                outcome = self._heard()
+                outcome = self._hearing.result()
             except AwayError as error:
                 log.warning("What came of %s was not heard: %s", self._key.brief, error)
             else:
@@ -60,11 +68,12 @@ class Ahead:
         """None: there is no session in which that could be said."""
         self._known = True
         try:
-            admission, self._heard = self._channel.come(Coming(ask=ask, ofport=ofport))
+            admission, heard = self._channel.come(Coming(ask=ask, ofport=ofport))
         except RefusedError:
             self._known = False
             raise
         except StaleSessionError:
             self._known = False
             return None
+        self._hearing = begun("hearing", heard)
         return admission

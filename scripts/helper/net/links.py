@@ -16,9 +16,11 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
+UP_FOR_THE_BRIDGE = IFF_UP | IFF_NOARP
+ONE_QUEUE = {"num_tx_queues": 1, "num_rx_queues": 1}  # it uses no more; to give others back takes a ms
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
-SIOCETHTOOL = 0x8946  # linux/sockios.h
+SIOCGIFFLAGS, SIOCETHTOOL = 0x8913, 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
 
 
@@ -47,6 +49,13 @@ class Devices:
         return find(str(name)) is not None
 
 
+def is_up(name: str) -> bool:
+    """Whether the device is up (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        (flags,) = struct.unpack_from("=H", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("@16s24x", name.encode())), 16)
+    return bool(flags & IFF_UP)
+
+
 def transmit_checksums_off(name: str) -> None:
     """Checksums of sent packets are computed here, as `ethtool -K NAME tx off` says.
 
@@ -59,7 +68,13 @@ def transmit_checksums_off(name: str) -> None:
 
 
 def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
-    """Bring a device up that belongs to the bridge, such that this host itself neither hears nor says anything there.
+    """Bring a device up that belongs to the bridge, and deafen it before."""
+    deafen(name)
+    ipr.link("set", index=find(name), flags=UP_FOR_THE_BRIDGE, change=UP_FOR_THE_BRIDGE)
+
+
+def deafen(name: str) -> None:
+    """This host itself neither hears nor says anything at a device that belongs to the bridge. It has no ARP either.
 
     The userspace datapath reads a copy of each frame; the kernel gets the frame as well. Without this it would answer
     ARP for the addresses of the host, on every device, and containers would reach it past all flows.
@@ -72,8 +87,6 @@ def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
         path = Path("/proc/sys/net", setting.format(name))
         if path.exists():  # a kernel may be without IPv6
             path.write_text(value)
-    flags = IFF_UP | IFF_NOARP
-    ipr.link("set", index=find(name), flags=flags, change=flags)
 
 
 def address(ipr: IPRoute, index: int) -> IPv4Interface | None:

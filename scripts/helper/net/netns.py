@@ -49,15 +49,24 @@ def opened(netns: str) -> Iterator[int]:
         os.close(fd)
 
 
-def inside(fd: int, work: Callable[[IPRoute], T]) -> T:
-    """Call `work` in that namespace with a netlink socket of it; return, or raise, what it did."""
+def within(fd: int, work: Callable[[], T]) -> T:
+    """Call `work` in that namespace; return, or raise, what it did."""
 
     def visit() -> T:
         setns(fd)
+        return work()
+
+    return begun("netns", visit).result()
+
+
+def inside(fd: int, work: Callable[[IPRoute], T]) -> T:
+    """The same, with a netlink socket of that namespace."""
+
+    def speak() -> T:
         with IPRoute() as ipr:
             return work(ipr)
 
-    return begun("netns", visit).result()
+    return within(fd, speak)
 
 
 def lasting(path: Path, settings: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from flows.model import Mac
 from scripts.helper.net import links
-from scripts.helper.net.netns import PlumbError, in_words, inside, opened
+from scripts.helper.net.netns import PlumbError, in_words, inside, opened, within
 
 __all__ = [
     "BridgeAddresses",
@@ -30,12 +30,13 @@ __all__ = [
     "fit",
     "free_interface",
     "interfaces",
+    "is_up",
     "make",
     "plug",
     "set_mtu",
-    "settle",
     "underlay",
     "unplug",
+    "up",
     "veth",
     "veth_to_give",
 ]
@@ -62,27 +63,20 @@ def plug(
     `mtu` in bytes.
     """
     with ExitStack() as undo:
-        make(netns, host_end, interface, mtu)
+        make(netns, host_end, interface, mac, mtu)
         undo.callback(unplug, host_end)
-        settle(
-            netns,
-            interface,
-            mac=mac,
-            address=address,
-            mtu=mtu,
-            gateway=gateway,
-            address6=address6,
-            gateway6=gateway6,
-        )
+        up(netns, interface, address=address, mtu=mtu, gateway=gateway, address6=address6, gateway6=gateway6)
         undo.pop_all()
 
 
-def make(netns: str, host_end: str, interface: str, mtu: int) -> None:
+def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
     """The pair alone, `mtu` in bytes: the host end up, the other one down, straight in the namespace under its name."""
     with ExitStack() as undo, opened(netns) as fd, IPRoute() as ipr:
-        peer = {"ifname": interface, "mtu": mtu, "net_ns_fd": fd}
+        both = {"mtu": mtu, **links.ONE_QUEUE}
+        peer = {"ifname": interface, "address": str(mac), "net_ns_fd": fd, **both}
+        up = links.UP_FOR_THE_BRIDGE
         try:
-            ipr.link("add", ifname=host_end, kind="veth", mtu=mtu, peer=peer)
+            ipr.link("add", ifname=host_end, kind="veth", flags=up, change=up, peer=peer, **both)
         except NetlinkError as error:
             if error.code == errno.EEXIST and interface in interfaces(netns):
                 raise TakenError(
@@ -91,35 +85,34 @@ def make(netns: str, host_end: str, interface: str, mtu: int) -> None:
             with in_words(f"Making the interface “{interface}” with MTU {mtu} and its host end “{host_end}” failed"):
                 raise
         undo.callback(unplug, host_end)
-        with in_words(f"Bringing “{host_end}” up failed"):
-            links.up_for_the_bridge_only(ipr, host_end)
+        with in_words(f"Preparing the interface “{interface}” and its host end “{host_end}” failed"):
+            links.deafen(host_end)  # soon enough: nothing comes or goes before the other end is up
+            within(fd, lambda: links.transmit_checksums_off(interface))
         undo.pop_all()
 
 
-def settle(
+def up(
     netns: str,
     interface: str,
     *,
-    mac: Mac,
     address: IPv4Interface | None,
     mtu: int,
     gateway: IPv4Address | None,
     address6: IPv6Interface | None = None,
     gateway6: IPv6Address | None = None,
 ) -> None:
-    """Bring an interface up that was made, with all that makes it the container's. What fails is the caller's to undo.
+    """Bring an interface up that was made, with its addresses and routes. What fails is the caller's to undo.
 
     `mtu` in bytes.
     """
 
     def work(ipr: IPRoute) -> None:
         index = links.find(interface)
-        links.transmit_checksums_off(interface)
         if address:
             ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
         if address6:
             links.addresses_as_given(interface)
-        ipr.link("set", index=index, address=str(mac), mtu=mtu, state="up")
+        ipr.link("set", index=index, mtu=mtu, state="up")
         if address6:
             links.add_address6(ipr, index, address6)
         if gateway:
@@ -127,7 +120,7 @@ def settle(
         if gateway6:
             _default_route(ipr, index, address6, gateway6)
 
-    with opened(netns) as fd, in_words(f"Setting up the interface “{interface}” in “{netns}” failed"):
+    with opened(netns) as fd, in_words(f"Bringing up the interface “{interface}” in “{netns}” failed"):
         inside(fd, work)
 
 
@@ -191,6 +184,12 @@ def interfaces(netns: str) -> tuple[str, ...]:
     """All devices of the namespace."""
     with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
         return inside(fd, lambda _: links.names())
+
+
+def is_up(netns: str, interface: str) -> bool:
+    """Whether that device of the namespace is up."""
+    with opened(netns) as fd, in_words(f"Looking at “{interface}” in “{netns}” failed"):
+        return within(fd, lambda: links.is_up(interface))
 
 
 def free_interface(netns: str) -> str:

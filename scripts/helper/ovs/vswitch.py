@@ -130,20 +130,18 @@ class Vswitch:
             self._last_ofport = next(number for number in numbers if number not in taken)
             return self._last_ofport
 
-    def add_endpoint_port(
-        self, name: str, endpoint: str, record: tuple[str, str] | None, ofport: int | None = None
-    ) -> int:
-        """A new port on this device, for `<container>/<ifname>`, with its record; its ofport. All or nothing.
+    def add_endpoint_port(self, name: str, endpoint: str, ofport: int | None = None) -> int:
+        """A new port on this device, for `<container>/<ifname>`; its ofport. All or nothing.
 
         That is the number that was given out for it, unless somebody else's port has that.
         """
-        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True, ofport=ofport), record)
+        return self._add(PortPlan(name, {ENDPOINT: endpoint}, shaped=True, ofport=ofport))
 
     def add_driven_port(self, name: str, endpoint: str, record: tuple[str, str]) -> int:
-        """The same for Docker's endpoint of this id."""
+        """The same for Docker's endpoint of this id, with its record."""
         return self._add(PortPlan(name, {DRIVEN: endpoint}, shaped=True), record)
 
-    def _add(self, plan: PortPlan, record: tuple[str, str] | None) -> int:
+    def _add(self, plan: PortPlan, record: tuple[str, str] | None = None) -> int:
         name, plan = plan.name, self._numbered(plan)
 
         def work(txn: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.wire import InterfaceName
-from flows.model import HIGHEST_VLAN, LOWEST_VLAN
+from flows.model import HIGHEST_VLAN, LOWEST_VLAN, Mac
 from flows.rate import parse_rate
 
 LONGEST_WAIT_S = 3600.0
@@ -88,6 +88,11 @@ class Connect(Asked):
     def ip(self) -> IPv4Address:
         """The address without its prefix."""
         return IPv4Interface(self.address).ip
+
+    @property
+    def mac(self) -> Mac:
+        """The MAC of whoever has this address."""
+        return Mac.of(self.ip)
 
     @property
     def interface6(self) -> IPv6Interface | None:

@@ -8,13 +8,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from concurrent.futures import wait
+from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
 
 from app.wire import Admission, Ask, Outcome, Rates
-from flows.model import DEFAULT_VLAN, Mac
+from flows.model import DEFAULT_VLAN
 from flows.rate import format_rate
 from scripts.helper.attached.endpoints import Pair
 from scripts.helper.attached.host import Host
@@ -23,7 +23,6 @@ from scripts.helper.containers import Container, Docker
 from scripts.helper.line.ahead import SESSION_S, Ahead
 from scripts.helper.line.report import Channel
 from scripts.helper.net import plumb
-from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import EndpointRecord, Key, bounded_labels
 from scripts.helper.people.asked import Connect, Disconnect, Wait
 from scripts.helper.people.checks import (
@@ -184,35 +183,28 @@ class Attach:
         )
 
     def _admit_and_plug(self, key: Key, container: Container, netns: str, asked: Connect) -> tuple[Admission, Ahead]:
-        """The interface is made while the controller is asked; what fails leaves nothing."""
+        """The controller is asked, and the interface made meanwhile; what fails leaves nothing."""
         ofport = None if asked.bridge else self._host.vswitch.next_ofport()
         ahead = Ahead(self._channel, key, ofport)
+        admitted = begun("asking", lambda: self._admit(key, container, asked, ahead.admit))
         try:
-            with self._making(key, container, netns, ofport) as made:
-                admission = self._admit(key, container, asked, ahead.admit)
-                self._plug(key, container, made.result(), asked, admission)
+            with self._host.making(key, container.name, netns, asked.mac, ofport) as pair:
+                self._plug(key, container, pair, asked, admitted.result(), ahead)
         except BaseException:
+            wait([admitted])
             ahead.taken_back()
             raise
-        return admission, ahead
+        return admitted.result(), ahead
 
-    @contextmanager
-    def _making(self, key: Key, container: Container, netns: str, ofport: int | None) -> Iterator[Future[Pair]]:
-        made = begun("making", lambda: self._host.make(key, container.name, netns, ofport))
-        try:
-            yield made
-        except BaseException:
-            with suppress(RefusedError, PlumbError):  # what came before is what counts
-                self._host.unmake(made.result())
-            raise
-
-    def _plug(self, key: Key, container: Container, pair: Pair, asked: Connect, admission: Admission) -> None:
+    def _plug(
+        self, key: Key, container: Container, pair: Pair, asked: Connect, admission: Admission, ahead: Ahead
+    ) -> None:
         up_kbps, down_kbps = asked.kbps
         record = EndpointRecord(
             name=container.name,
             address=admission.address,
             address6=admission.address6,
-            mac=str(Mac.of(admission.address.ip)),
+            mac=str(asked.mac),
             mtu=admission.mtu,
             route=asked.gateway or admission.gateway,
             route6=admission.gateway6,
@@ -225,7 +217,9 @@ class Attach:
         )
         refuse_outside_gateway(record)
         rates = Rates(up_kbps=admission.up_kbps, down_kbps=admission.down_kbps)
-        self._host.plug(key, record, pair, rates)
+        self._host.furnish(key, record, pair, rates)
+        ahead.wait_for_flows()
+        self._host.plug(key, record, pair)
 
     def _answer(self, key: Key, admission: Admission, outcome: Outcome | None, *, already: bool) -> dict[str, Any]:
         record = self._host.endpoints.records()[key]

@@ -1,11 +1,13 @@
 """What stays, comes back and goes: over ends of the helper, of the controller, of containers and of devices."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from pyroute2 import netns as namespaces
 
 from app.wire import NamesWant, Want
+from scripts.helper.keeper import SWEEP_S
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running, helper
 from tests.scripts.helper.twin import Twin
@@ -119,6 +121,37 @@ def test_an_interface_that_goes_comes_back_as_it_was(here: Running, twin: Twin, 
     assert told.mac in one.run("ip", "link", "show", "eth0")
     assert "default via 10.1.0.9" in one.run("ip", "route")
     assert "htb" in one.run("tc", "qdisc", "show", "dev", "eth0")
+
+
+def test_an_interface_that_was_left_half_plugged_is_plugged(
+    here: Running, twin: Twin, ovs: Ovs, containers: Make
+) -> None:
+    one = containers("10.1.0.1/24")
+    key = connect(here, one)
+    before = port_of(ovs, key)
+    here.kill()
+    one.run("ip", "link", "set", "eth0", "down")
+    one.run("ip", "address", "flush", "dev", "eth0")
+
+    here.start()
+
+    until(lambda: "state UP" in one.run("ip", "link", "show", "eth0", check=False))
+    until(lambda: "10.1.0.1/24" in one.run("ip", "address", "show", "eth0"))
+    until(lambda: len(twin.reports) == 2 and twin.endpoints.get(key))
+    assert port_of(ovs, key) not in ("", before)
+
+
+def test_an_interface_that_is_set_down_stays_so(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
+    """A container that may do so has its reasons."""
+    one = containers("10.1.0.1/24")
+    key = connect(here, one)
+    port, told = port_of(ovs, key), len(twin.events)
+    one.run("ip", "link", "set", "eth0", "down")
+
+    time.sleep(SWEEP_S + 0.5)
+
+    assert "state DOWN" in one.run("ip", "link", "show", "eth0")
+    assert (port_of(ovs, key), len(twin.events)) == (port, told)
 
 
 def test_a_container_restarted_without_helper_is_plugged_when_it_starts(

@@ -36,7 +36,7 @@ from app.wire import (
 )
 from flows.model import Mac
 
-BEAT_S = 0.5
+BEAT_S, FLOWS_S = 0.5, 5.0
 
 
 class ProblemError(Exception):
@@ -67,6 +67,8 @@ class Twin:
         self.released: list[Lease] = []
         self.refused: dict[str, str] = {}  # container/interface -> why, for events and reports
         self.breaks_off = False  # what comes is admitted, and nothing is said any more
+        self.has_flows = threading.Event()  # what comes is answered then
+        self.has_flows.set()
         self.wants: dict[str, Want] = {}
         self._news: queue.Queue[Want] = queue.Queue()
         self._server: ThreadingHTTPServer | None = None
@@ -174,12 +176,17 @@ class Twin:
     def _come(self, coming: Coming) -> Iterator[BaseModel]:
         self.asked.append(coming.ask)
         admission = self.admits(coming.ask)
-        said = coming.ask.model_dump(exclude={"address", "address6", "network", "gateway"})
+        asked = coming.ask.model_dump(exclude={"address", "address6", "network", "gateway"})
         ends = {"address": admission.address, "address6": admission.address6, "ofport": coming.ofport}
-        endpoint = EndpointReport(**said, **ends, mac=str(Mac.of(admission.address.ip)))
+        endpoint = EndpointReport(**asked, **ends, mac=str(Mac.of(admission.address.ip)))
         outcome = self._event(EndpointUp(endpoint=endpoint))
-        said: tuple[BaseModel, ...] = (Admitted(admission=admission, endpoint=endpoint), outcome)
-        return iter(said[:1] if self.breaks_off else said)
+        return self._comes(Admitted(admission=admission, endpoint=endpoint), outcome)
+
+    def _comes(self, admitted: Admitted, outcome: Outcome) -> Iterator[BaseModel]:
+        yield admitted
+        if not self.breaks_off:
+            self.has_flows.wait(FLOWS_S)
+            yield outcome
 
     def stream(self, session: int, say: Callable[[bytes], None]) -> None:
         news = self._news

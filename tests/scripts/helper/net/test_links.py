@@ -26,3 +26,11 @@ def test_devices_are_found_one_by_one(host: None) -> None:  # noqa: ARG001
     assert "ctfound" in links.Devices()
     run("ip", "link", "del", "ctfound")
     assert "ctfound" not in links.Devices()
+
+
+def test_up_and_down_are_told_apart(one: Container) -> None:
+    assert not plumb.is_up(one.netns, "a.1@x")
+    one.run("ip", "link", "set", "a.1@x", "up")
+    assert plumb.is_up(one.netns, "a.1@x")
+    with pytest.raises(plumb.PlumbError, match="No such device"):
+        plumb.is_up(one.netns, "none")

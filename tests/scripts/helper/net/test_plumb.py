@@ -37,7 +37,7 @@ def pair(vswitch: Vswitch, ovs: Ovs, containers: Make) -> tuple[Container, Conta
     for container in (a, b):
         host_end = new_name()
         container.plug(host_end, gateway="10.9.0.9")
-        vswitch.add_endpoint_port(host_end, f"netns:{container.name}/eth0", None)
+        vswitch.add_endpoint_port(host_end, f"netns:{container.name}/eth0")
     return a, b
 
 
@@ -160,7 +160,7 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
     plumb.bridge_port("docker7", behind)
     straight = new_name()
     far.plug(straight)
-    vswitch.add_endpoint_port(straight, f"netns:{far.name}/eth0", None)
+    vswitch.add_endpoint_port(straight, f"netns:{far.name}/eth0")
 
     until(lambda: pings(near, "10.7.0.3"))
     assert vswitch.ports()[outer].join == "docker7"

@@ -66,7 +66,7 @@ def shaped(bridge: Vswitch, ovs: Ovs, containers: Callable[[str], Container]) ->
     ofports = []
     for container, end in ends.items():
         container.plug(end, mtu=MTU)
-        ofports.append(bridge.add_endpoint_port(end, f"netns:{container.name}/eth0", None))
+        ofports.append(bridge.add_endpoint_port(end, f"netns:{container.name}/eth0"))
     made = Shaped(a, ends[a], b, (ofports[0], ofports[1]), ovs)
     made.meter(None, None)
     a.run("ping", "-c1", "-W2", "10.9.0.2")

@@ -56,9 +56,9 @@ def test_bridge_follows_another_controller(vswitch: Vswitch, ovs: Ovs) -> None:
 
 
 def test_endpoint_has_port_number_and_record(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
-    ofport = vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
+    ofport = vswitch.add_driven_port(device, "abc", RECORD)
 
-    assert vswitch.ports()[device] == PortState(device, ofport, "abc/eth0", None, None, None)
+    assert vswitch.ports()[device] == PortState(device, ofport, driven="abc")
     assert vswitch.records("endpoint/") == dict([RECORD])
     assert vswitch.records("join/") == {}
     assert ovs.vsctl("get", "Interface", device, "ofport") == str(ofport)
@@ -77,7 +77,7 @@ def test_port_whose_number_was_given_out_takes_it_from_nobody(vswitch: Vswitch, 
     assert {between, chosen}.isdisjoint(given)
     made = run("ip", "link", "show", "gw21")
 
-    assert vswitch.add_endpoint_port(device, "abc/eth0", RECORD, given[0]) == given[0]
+    assert vswitch.add_endpoint_port(device, "abc/eth0", given[0]) == given[0]
     ovs.vsctl("set", "Interface", foreign, "external_ids:x=y")  # so that it looks at all ports once more
 
     numbers = {name: port.ofport for name, port in vswitch.ports().items()}
@@ -85,11 +85,11 @@ def test_port_whose_number_was_given_out_takes_it_from_nobody(vswitch: Vswitch, 
     assert run("ip", "link", "show", "gw21") == made
     ovs.vsctl("del-port", foreign)
     for name in (device, "gw21"):
-        vswitch.delete_port(name, RECORD[0])
+        vswitch.delete_port(name)
 
 
 def test_numbers_are_given_out_by_turns(vswitch: Vswitch, device: str) -> None:
-    ofport = vswitch.add_endpoint_port(device, "abc/eth0", None)
+    ofport = vswitch.add_endpoint_port(device, "abc/eth0")
     others = [vswitch.next_ofport() for _ in OFPORTS[1:]]
     assert sorted([ofport, *others]) == list(OFPORTS)
     assert vswitch.next_ofport() == others[0]
@@ -98,7 +98,7 @@ def test_numbers_are_given_out_by_turns(vswitch: Vswitch, device: str) -> None:
 
 def test_another_helper_asks_for_no_number_that_is_taken(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
     mac, foreign = Mac.parse("02:c7:00:00:00:23"), f"p{device}"
-    had = vswitch.add_endpoint_port(device, "abc/eth0", None)
+    had = vswitch.add_endpoint_port(device, "abc/eth0")
     ovs.vsctl("clear", "Interface", device, "ofport_request")  # as an earlier version had it
     ovs.vsctl("add-port", BRIDGE, foreign, "--", "set", "Interface", foreign, "ofport_request=40000")
     other = Vswitch(ovs.remote, BRIDGE)
@@ -121,7 +121,7 @@ def test_another_helper_asks_for_no_number_that_is_taken(vswitch: Vswitch, ovs: 
 
 
 def test_port_goes_and_the_record_stays(vswitch: Vswitch, device: str) -> None:
-    vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
+    vswitch.add_driven_port(device, "abc", RECORD)
     vswitch.delete_port(device)
     assert vswitch.records("endpoint/") == dict([RECORD])
     vswitch.remove_record(RECORD[0])
@@ -138,22 +138,22 @@ def test_records_are_replaced(vswitch: Vswitch) -> None:
 
 def test_device_that_is_not_there_leaves_nothing(vswitch: Vswitch) -> None:
     with pytest.raises(VswitchError, match="“nodevice1”: could not open network device nodevice1"):
-        vswitch.add_endpoint_port("nodevice1", "abc/eth0", RECORD)
+        vswitch.add_driven_port("nodevice1", "abc", RECORD)
     assert vswitch.ports() == {}
     assert vswitch.records("") == {}
 
 
 def test_port_is_not_used_again_under_its_name(vswitch: Vswitch, device: str) -> None:
-    ofport = vswitch.add_endpoint_port(device, "abc/eth0", None)
+    ofport = vswitch.add_endpoint_port(device, "abc/eth0")
     with pytest.raises(VswitchError, match="stays dead"):
-        vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
+        vswitch.add_driven_port(device, "abc", RECORD)
     assert vswitch.ports()[device].ofport == ofport
     assert vswitch.records("") == {}
     vswitch.delete_port(device)
 
 
 def test_device_that_went_shows_once_the_switch_starts_again(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
-    vswitch.add_endpoint_port(device, "abc/eth0", None)
+    vswitch.add_endpoint_port(device, "abc/eth0")
     run("ip", "link", "del", device)
     ovs.kill("ovs-vswitchd")
     ovs.start_switch()
@@ -185,7 +185,7 @@ def test_internal_port_is_a_device_with_mac_and_mtu(vswitch: Vswitch) -> None:
 
 def test_switch_that_starts_again_leaves_queues_of_endpoints_alone(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
     plain = f"p{device}"
-    vswitch.add_endpoint_port(device, "abc/eth0", None)
+    vswitch.add_endpoint_port(device, "abc/eth0")
     vswitch.add_port(plain, {})
     ovs.kill("ovs-vswitchd")
     for name in (device, plain):
@@ -203,10 +203,10 @@ def test_container_restarting_comes_back_under_a_new_name(
     ovs.ofctl("add-flow", "actions=NORMAL")
     a, b = containers("10.5.0.1/24"), containers("10.5.0.2/24")
     b.plug("ctb")
-    vswitch.add_endpoint_port("ctb", "b/eth0", None)
+    vswitch.add_endpoint_port("ctb", "b/eth0")
     for host_end in ("cta1", "cta2"):
         a.plug(host_end)
-        vswitch.add_endpoint_port(host_end, "a/eth0", None)
+        vswitch.add_endpoint_port(host_end, "a/eth0")
         until(lambda: " 0% packet loss" in a.run("ping", "-c1", "-W1", "10.5.0.2", check=False))
         a.run("ip", "link", "del", "eth0")
         vswitch.delete_port(host_end)
@@ -240,7 +240,7 @@ def test_database_that_is_stopped_costs_a_bounded_wait_and_leaves_nothing(ovs: O
     try:
         began = time.monotonic()
         with pytest.raises(VswitchError, match="does not answer"):
-            vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
+            vswitch.add_driven_port(device, "abc", RECORD)
         assert time.monotonic() - began < 4
         with pytest.raises(VswitchError, match="does not answer"):
             Vswitch(ovs.remote, BRIDGE, timeout_s=0.5)
@@ -260,5 +260,5 @@ def test_database_comes_back(vswitch: Vswitch, ovs: Ovs, device: str) -> None:
     ovs.start_database()
     until(vswitch.connected)
     assert vswitch.records("endpoint/") == dict([RECORD])
-    vswitch.add_endpoint_port(device, "abc/eth0", RECORD)
+    vswitch.add_driven_port(device, "abc", RECORD)
     vswitch.delete_port(device, RECORD[0])

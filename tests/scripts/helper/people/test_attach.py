@@ -11,6 +11,7 @@ import pytest
 
 from app.wire import Admission, Ask, NamesWant, Want
 from scripts.helper.attached.endpoints import devices
+from scripts.helper.line import ahead
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import ProblemError, Twin, admitted
@@ -31,6 +32,7 @@ def twin(running: tuple[Running, Twin]) -> Iterator[Twin]:
     until(lambda: running[0].ask("GET", "/v1/status")[1]["controller"] == "connected")
     yield twin
     twin.pending, twin.admits, twin.refused, twin.breaks_off = (), admitted, {}, False
+    twin.has_flows.set()
 
 
 def ports(ovs: Ovs) -> list[str]:
@@ -90,6 +92,41 @@ def test_it_is_told_while_its_port_is_made(here: Running, twin: Twin, ovs: Ovs, 
     (port,) = ports(ovs)
     assert twin.endpoints[f"{said(one)}/eth0"].ofport == int(ovs.vsctl("get", "Interface", port, "ofport"))
     assert twin.events[before:] == ["endpoint_up"]
+
+
+def test_it_comes_up_once_its_flows_are_there(
+    here: Running, twin: Twin, ovs: Ovs, containers: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says first, a question for a MAC, would be lost before, and asked again after a second."""
+    monkeypatch.setattr(ahead, "MOMENT_S", 5.0)
+    one = containers("10.1.0.1/24")
+    twin.has_flows.clear()
+    connecting = threading.Thread(
+        target=here.do, args=["connect"], kwargs={"container": said(one), "address": "10.1.0.1/24"}
+    )
+    connecting.start()
+    until(lambda: ports(ovs) and ovs.vsctl("get", "Interface", ports(ovs)[0], "ofport") != "[]")
+    assert "state DOWN" in one.run("ip", "link", "show", "eth0")
+
+    twin.has_flows.set()
+
+    connecting.join(10)
+    assert "state UP" in one.run("ip", "link", "show", "eth0")
+
+
+def test_it_comes_up_soon_where_its_flows_do_not(here: Running, twin: Twin, containers: Make) -> None:
+    one = containers("10.1.0.1/24")
+    twin.has_flows.clear()
+    connecting = threading.Thread(
+        target=here.do, args=["connect"], kwargs={"container": said(one), "address": "10.1.0.1/24"}
+    )
+    connecting.start()
+
+    until(lambda: "state UP" in one.run("ip", "link", "show", "eth0", check=False))
+
+    assert connecting.is_alive(), "whether its flows are there is not known yet"
+    twin.has_flows.set()
+    connecting.join(10)
 
 
 def test_what_could_not_be_made_is_told_to_be_gone(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
