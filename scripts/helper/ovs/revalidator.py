@@ -2,7 +2,7 @@
 
 ovs-vswitchd keeps what it decided for a kind of packet as a datapath flow, and its revalidators look through all of
 these, round after round. A command tells when a round ends (`revalidator/wait`, ovs-vswitchd(8)), and counters of what
-changed tell how many changes there were (`coverage/show`); what that proves `Rounds` knows. A round is watched
+changed tell how many changes there were (`coverage/read-counter`); what that proves `Rounds` knows. A round is watched
 at all times, so that mostly the one that a change causes is proof enough. Where it is not, a change that concerns
 nobody makes another one begin: an entry of the MAC table of our bridge, which learns nothing and looks nothing up.
 

@@ -18,7 +18,6 @@ STILL_S = 1.0  # the longest wait for a round without a look at the connection
 NOBODY = "02:c7:00:00:00:00"  # the MAC that 0.0.0.0 would have
 SEVERAL = "multiple udpifs"  # what ovs-vswitchd says where it has more than one cache
 CAUSES = "reconfigure", "stp", "rstp", "bond", "port_toggled", "flow_table", "mac_learning", "mcast_snooping"
-CHANGES = re.compile(rf"^rev_(?:{'|'.join(CAUSES)}) .*total: (\d+)$", re.MULTILINE)
 LASTED = re.compile(r"dump duration *: (\d+)ms")
 
 
@@ -132,8 +131,8 @@ class Watching:
         return changes
 
     def _count(self) -> int:
-        """One answer wakes us once: to ask for each of the counters (`coverage/read-counter`) would for each."""
-        return sum(map(int, CHANGES.findall(self._asking.call("coverage/show"))))
+        """Each counter by itself: what `coverage/show` says of all of them is up to a second old."""
+        return sum(map(int, self._asking.call_all(*(("coverage/read-counter", f"rev_{cause}") for cause in CAUSES))))
 
     def _measure(self) -> None:
         """Ask how long the last round lasted; what is said counts if none has ended since."""
