@@ -7,6 +7,7 @@ NetlinkError or OSError: the callers know what was being done, and say so.
 import ctypes
 import errno
 import fcntl
+import os
 import socket
 import struct
 from ipaddress import IPv4Interface, IPv6Interface
@@ -38,8 +39,8 @@ def names() -> tuple[str, ...]:
     Read from proc_net_dev(5): for the list of if_nameindex(3) the kernel takes its one lock of all networking, which
     ovs-vswitchd holds for milliseconds while it takes a port in; and Python would stop all threads meanwhile.
     """
-    _, _, *lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
-    return tuple(line.partition(":")[0].strip() for line in lines)
+    _, _, *lines, _ = os.fsdecode(Path("/proc/thread-self/net/dev").read_bytes()).split("\n")
+    return tuple(line.partition(":")[0].lstrip(" ") for line in lines)
 
 
 class Devices:
