@@ -7,6 +7,7 @@ that stand are sent again. What a change is about is found alone, as flows are c
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
+from itertools import chain
 
 from app.wire import (
     MOST_ADDRESSES,
@@ -40,6 +41,7 @@ class _Part:
     endpoints: frozenset[EndpointKey]
     vlans: frozenset[int]  # whose gateway it may be
     named: frozenset[int]  # vlans whose resolver it may be, or in which somebody may be called otherwise
+    segments: frozenset[int]  # where all these are
 
     @property
     def keys(self) -> Iterator[str]:
@@ -195,12 +197,14 @@ class Book:
 
 def _whole(intent: Intent, host: str) -> _Part:
     local = intent.local.get(host, ())
-    vlans = _vlans(intent, local, {endpoint.segment for endpoint in local})
+    segments = frozenset(endpoint.segment for endpoint in local)
+    vlans = _vlans(intent, local, segments)
     return _Part(
         itself=True,
         endpoints=frozenset(endpoint.key for endpoint in local),
         vlans=vlans,
         named=vlans,
+        segments=segments,
     )
 
 
@@ -211,16 +215,19 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     own = frozenset(key for key in changed.endpoints if key.host == host)
     vlans: set[int] = set()
     named: set[int] = set()
+    segments = set(changed.networks)
     for intent in (before, after):
         ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
         vlans |= _vlans(intent, ends, {end.segment for end in ends} | changed.networks)
-        everybody = [intent.endpoints[key] for key in changed.endpoints if key in intent.endpoints]
-        named |= _vlans(intent, ends, {end.segment for end in everybody} | changed.networks)
+        everybodys = {intent.endpoints[key].segment for key in changed.endpoints if key in intent.endpoints}
+        named |= _vlans(intent, ends, everybodys | changed.networks)
+        segments |= everybodys
     return _Part(
         itself=_rewired(before, after),
         endpoints=own,
         vlans=frozenset(vlans),
         named=frozenset(named),
+        segments=frozenset(segments),
     )
 
 
@@ -244,15 +251,14 @@ def _bodies(intent: Intent, host: str, mtu: int, part: _Part) -> dict[str, Body]
         endpoint = intent.endpoints.get(key)
         if endpoint is not None and endpoint.role is Role.CONTAINER:
             found[shaper_key(key)] = shaper(endpoint)
-    if part.vlans or part.named:
-        local = intent.local.get(host, ())
-        for endpoint in local:
-            if endpoint.role is Role.GATEWAY and (vlan := _own_vlan(endpoint)) in part.vlans:
-                found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
-            if endpoint.role is Role.RESOLVER and (vlan := _own_vlan(endpoint)) in part.named:
-                found[_names_key(vlan)] = NamesWant(vlan=vlan, present=False)
-        served = {endpoint.segment for endpoint in local if not endpoint.role.everywhere} & intent.networks.keys()
-        for segment in sorted(served):
+    here = {segment: intent.members.get(segment, {}).get(host, ()) for segment in sorted(part.segments)}
+    for endpoint in chain.from_iterable(here.values()):
+        if endpoint.role is Role.GATEWAY and (vlan := _own_vlan(endpoint)) in part.vlans:
+            found[_gateway_key(vlan)] = GatewayWant(vlan=vlan, present=False)
+        if endpoint.role is Role.RESOLVER and (vlan := _own_vlan(endpoint)) in part.named:
+            found[_names_key(vlan)] = NamesWant(vlan=vlan, present=False)
+    for segment, endpoints in here.items():
+        if segment in intent.networks and not all(endpoint.role.everywhere for endpoint in endpoints):
             found.update(_of_network(intent, intent.networks[segment], mtu, part))
     return found
 
