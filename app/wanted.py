@@ -219,9 +219,9 @@ def _differing(before: Intent, after: Intent, host: str) -> _Part:
     for intent in (before, after):
         ends = [intent.endpoints[key] for key in own if key in intent.endpoints]
         vlans |= _vlans(intent, ends, {end.segment for end in ends} | changed.networks)
-        everybodys = {intent.endpoints[key].segment for key in changed.endpoints if key in intent.endpoints}
-        named |= _vlans(intent, ends, everybodys | changed.networks)
-        segments |= everybodys
+        where = {intent.endpoints[key].segment for key in changed.endpoints if key in intent.endpoints}
+        named |= _vlans(intent, ends, where | changed.networks)
+        segments |= where
     return _Part(
         itself=_rewired(before, after),
         endpoints=own,

@@ -241,8 +241,10 @@ def main(words: list[str]) -> None:
             pour(address, int(port))
         case ["drain", address, port]:
             drain(address, int(port))
-        case ["echo", address, *rest]:
-            echo(address, again=rest == ["asking"])
+        case ["echo", address]:
+            echo(address, again=False)
+        case ["echo", address, "asking"]:
+            echo(address, again=True)
         case ["crowd", interface, count]:
             crowd(interface, int(count))
         case _:

@@ -14,7 +14,7 @@ ports from the database (a look at all of them costs 50 us each, so it is not do
 
 import secrets
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
@@ -151,9 +151,10 @@ class Endpoints:
         self._made.discard(pair.host_end)
 
     def _unmake(self, host_end: str, port: Future[PortState] | None) -> None:
-        with suppress(VswitchError):  # there is none, or it goes with the next sweep
-            if port is not None:
-                self._vswitch.delete_port(port.result().name)
+        if port is not None:
+            wait([port])
+            with suppress(VswitchError):  # then it goes with the next sweep
+                self._vswitch.delete_port(host_end)
         with suppress(PlumbError):  # likewise; what went wrong before is what counts
             plumb.unplug(host_end)
 
@@ -171,7 +172,7 @@ class Endpoints:
         One that is down at the first look was left half plugged by a helper that ended. Later it may be wanted so.
         """
         before = self._netns.get(key)
-        if not self.whole(key, record, devices()) or key.interface not in plumb.interfaces(netns):
+        if not self.whole(key, record, links.Devices()) or key.interface not in plumb.interfaces(netns):
             return False
         if before is None and not plumb.is_up(netns, key.interface):
             return False

@@ -448,9 +448,8 @@ class Host:
     def unplug_stale(self, container: str) -> None:
         """Take away what does not work of this container, where Docker cannot say how it is with it."""
         with self._lock:
-            present = devices()
             for key, record in self.endpoints.records().items():
-                if key.container == container and not self.endpoints.whole(key, record, present):
+                if key.container == container and not self.endpoints.whole(key, record, Devices()):
                     self.endpoints.unplug(key, record)
 
     def sweep(self) -> None:

@@ -24,6 +24,7 @@ from app.wire import Address, EndpointReport, NamesWant
 from flows.model import Mac, Role
 from scripts.helper.attached.endpoints import devices, healthy, new_host_end
 from scripts.helper.net import netns, plumb
+from scripts.helper.net.links import Devices
 from scripts.helper.net.resolver import ADDRESS, Resolver, Zone
 from scripts.helper.ovs.record import Key
 from scripts.helper.ovs.vswitch import RESOLVER, PortState, Vswitch
@@ -98,7 +99,7 @@ class Resolvers:
     def set_mtu(self, mtu: int) -> None:
         """All have this MTU (bytes)."""
         for vlan, port in self._ports().items():
-            if healthy(port, devices()):
+            if healthy(port, Devices()):
                 plumb.fit(str(self._netns), resolver_key(vlan).interface, port.name, mtu)
 
     def reports(self, ports: Iterable[PortState], present: frozenset[str]) -> Iterator[EndpointReport]:
@@ -120,7 +121,7 @@ class Resolvers:
     def _plug(self, vlan: int, port: PortState | None, mtu: int) -> bool:
         """It is plugged, and somebody listens; whether it is only now. `port`: the one that there is."""
         name = resolver_key(vlan).interface
-        if port is not None and healthy(port, devices()):
+        if port is not None and healthy(port, Devices()):
             self._resolver.serve(vlan, str(self._netns), name, port.name)
             return False
         self._unplug(vlan, port)

@@ -75,7 +75,7 @@ def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
 
 
 def deafen(name: str) -> None:
-    """This host itself neither hears nor says anything at a device that belongs to the bridge. It has no ARP either.
+    """This host itself neither hears nor says anything at a device that belongs to the bridge.
 
     The userspace datapath reads a copy of each frame; the kernel gets the frame as well. Without this it would answer
     ARP for the addresses of the host, on every device, and containers would reach it past all flows.

@@ -183,7 +183,7 @@ def set_mtu(device: str, mtu: int) -> None:
 def interfaces(netns: str) -> tuple[str, ...]:
     """All devices of the namespace."""
     with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
-        return inside(fd, lambda _: links.names())
+        return within(fd, links.names)
 
 
 def is_up(netns: str, interface: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from app.wire import Admission, Ask, NamesWant, Want
 from scripts.helper.attached.endpoints import devices
-from scripts.helper.line import ahead
+from scripts.helper.line.ahead import MOMENT_S
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running
 from tests.scripts.helper.twin import ProblemError, Twin, admitted
@@ -94,39 +95,25 @@ def test_it_is_told_while_its_port_is_made(here: Running, twin: Twin, ovs: Ovs, 
     assert twin.events[before:] == ["endpoint_up"]
 
 
-def test_it_comes_up_once_its_flows_are_there(
-    here: Running, twin: Twin, ovs: Ovs, containers: Make, monkeypatch: pytest.MonkeyPatch
+def test_it_waits_for_its_flows_before_it_comes_up_but_not_for_long(
+    here: Running, twin: Twin, containers: Make
 ) -> None:
     """What it says first, a question for a MAC, would be lost before, and asked again after a second."""
-    monkeypatch.setattr(ahead, "MOMENT_S", 5.0)
     one = containers("10.1.0.1/24")
     twin.has_flows.clear()
     connecting = threading.Thread(
         target=here.do, args=["connect"], kwargs={"container": said(one), "address": "10.1.0.1/24"}
     )
-    connecting.start()
-    until(lambda: ports(ovs) and ovs.vsctl("get", "Interface", ports(ovs)[0], "ofport") != "[]")
-    assert "state DOWN" in one.run("ip", "link", "show", "eth0")
-
-    twin.has_flows.set()
-
-    connecting.join(10)
-    assert "state UP" in one.run("ip", "link", "show", "eth0")
-
-
-def test_it_comes_up_soon_where_its_flows_do_not(here: Running, twin: Twin, containers: Make) -> None:
-    one = containers("10.1.0.1/24")
-    twin.has_flows.clear()
-    connecting = threading.Thread(
-        target=here.do, args=["connect"], kwargs={"container": said(one), "address": "10.1.0.1/24"}
-    )
+    began = time.monotonic()
     connecting.start()
 
     until(lambda: "state UP" in one.run("ip", "link", "show", "eth0", check=False))
 
+    assert time.monotonic() - began >= MOMENT_S
     assert connecting.is_alive(), "whether its flows are there is not known yet"
     twin.has_flows.set()
     connecting.join(10)
+    assert not connecting.is_alive()
 
 
 def test_what_could_not_be_made_is_told_to_be_gone(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
