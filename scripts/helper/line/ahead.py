@@ -2,18 +2,20 @@
 
 The controller admits it, and begins; its port is given the number that was told, and mostly gets it. The interface
 comes up once the flows are there: else the first that it says is lost, which is a question for a MAC, and the kernel
-asks again after a second. How it is in the end is told again if that is otherwise.
+asks again after a second. How it is in the end is told again if that is otherwise. Until then nobody else tells of it:
+that it is not there yet would be told as if it had gone.
 """
 
 import logging
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
 
 from app.wire import Admission, Ask, Coming, Outcome
 from scripts.helper.begun import begun
 from scripts.helper.line.controller import StaleSessionError
 from scripts.helper.line.report import Channel
 from scripts.helper.ovs.record import Key
-from scripts.helper.problem import AwayError, RefusedError
+from scripts.helper.problem import AwayError
 
 MOMENT_S = 0.2
 SESSION_S = 2.0  # how long to wait for a session with a controller that answers
@@ -33,6 +35,7 @@ class Ahead:
         self._patience_s = 0.0
         self._known = False  # the controller may think that it comes
         self._hearing: Future[Outcome] | None = None
+        self._turn = ExitStack()
 
     def admit(self, ask: Ask) -> Admission:
         """Whether it may be; RefusedError, or AwayError."""
@@ -48,32 +51,36 @@ class Ahead:
 
     def outcome(self) -> Outcome | None:
         """What came of it, now that it is made; as `Channel.tell`."""
-        if self._hearing is not None:
-            try:
-                outcome = self._hearing.result()
-            except AwayError as error:
-                log.warning("What came of %s was not heard: %s", self._key.brief, error)
-            else:
-                if self._channel.agrees(self._key):
-                    return outcome
+        with self._turn:
+            if self._hearing is not None:
+                try:
+                    outcome = self._hearing.result()
+                except AwayError as error:
+                    log.warning("What came of %s was not heard: %s", self._key.brief, error)
+                else:
+                    if self._channel.agrees(self._key):
+                        return outcome
         return self._channel.tell(self._key, self._patience_s)
 
     def taken_back(self) -> None:
         """It was not made: who was told that it comes is told that it does not, by the return of this if he answers."""
+        self._turn.close()
         if self._known:
             self._channel.mark(self._key)
             self._channel.settled(self._key, TAKEN_BACK_S)
 
     def _come(self, ask: Ask, ofport: int) -> Admission | None:
         """None: there is no session in which that could be said."""
-        self._known = True
-        try:
-            admission, heard = self._channel.come(Coming(ask=ask, ofport=ofport))
-        except RefusedError:
-            self._known = False
-            raise
-        except StaleSessionError:
-            self._known = False
-            return None
-        self._hearing = begun("hearing", heard)
+        with ExitStack() as turn:
+            turn.enter_context(self._channel.turn(self._key))
+            try:
+                admission, heard = self._channel.come(Coming(ask=ask, ofport=ofport))
+            except StaleSessionError:
+                return None
+            except AwayError:
+                self._known = True  # perhaps
+                raise
+            self._known = True
+            self._hearing = begun("hearing", heard)
+            self._turn = turn.pop_all()
         return admission

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -194,8 +195,21 @@ class Channel:
         with self._changed:
             return self._changed.wait_for(lambda: not self._dirty and not self._talking, seconds)
 
+    @contextmanager
+    def turn(self, subject: Key) -> Iterator[None]:
+        """Nobody else tells how it is with this meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: subject not in self._talking)
+            self._take_turn(subject)
+        try:
+            yield
+        finally:
+            self._end_turn(subject)
+
     def agrees(self, subject: Key) -> bool:
-        """Whether it is with this as it was told."""
+        """Whether it is with this as it was told: then nothing of it is left to tell."""
+        with self._changed:
+            self._dirty.pop(subject, None)
         now = _said(self._source.event(subject))
         with self._changed:
             return self._told.get(subject) == now
@@ -205,10 +219,8 @@ class Channel:
 
         RefusedError if the controller will not have it. `patience_s`: how long to wait for a session.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: subject not in self._talking)
-            self._take_turn(subject)
-        return self._tell(subject, patience_s)
+        with self.turn(subject):
+            return self._tell(subject, patience_s)
 
     def said(self, drift: Drift) -> bool:
         """Tell of a drift, once; whether the controller has heard it. It is about what was, so no report repeats it."""
@@ -265,33 +277,34 @@ class Channel:
             self._source.introduce(event.endpoint)  # its flows are there by now
 
     def _take_turn(self, subject: Key) -> None:
-        """With the lock, and `_tell` is next: what is said about one thing is said in the order in which it was so."""
+        """With the lock: what is said about one thing is said in the order in which it was so."""
         self._talking.add(subject)
         self._dirty.pop(subject, None)
 
+    def _end_turn(self, subject: Key) -> None:
+        with self._changed:
+            self._talking.discard(subject)
+            self._changed.notify_all()
+
     def _tell(self, subject: Key, patience_s: float) -> Outcome | None:
+        """Whoever calls has the turn."""
         deadline = time.monotonic() + patience_s
-        try:
-            while True:
-                with self._changed:
-                    left = max(deadline - time.monotonic(), 0)
-                    session = self._changed.wait_for(lambda: self._session, left)
-                    if session is None:
-                        self._dirty[subject] = 0.0
-                        return None
-                try:
-                    return self._post(session, subject, self._source.event(subject))
-                except StaleSessionError as error:
-                    self._lost(session, str(error))
-                except AwayError as error:
-                    log.warning("%s could not be told: %s", subject.brief, error)
-                    with self._changed:
-                        self._dirty[subject] = time.monotonic() + RETELL_S
-                    return None
-        finally:
+        while True:
             with self._changed:
-                self._talking.discard(subject)
-                self._changed.notify_all()
+                left = max(deadline - time.monotonic(), 0)
+                session = self._changed.wait_for(lambda: self._session, left)
+                if session is None:
+                    self._dirty[subject] = 0.0
+                    return None
+            try:
+                return self._post(session, subject, self._source.event(subject))
+            except StaleSessionError as error:
+                self._lost(session, str(error))
+            except AwayError as error:
+                log.warning("%s could not be told: %s", subject.brief, error)
+                with self._changed:
+                    self._dirty[subject] = time.monotonic() + RETELL_S
+                return None
 
     def _tell_marked(self) -> None:
         while True:
@@ -305,6 +318,8 @@ class Channel:
                 log.debug("%s is refused", subject.brief)  # said in full when it became so
             except (VswitchError, PlumbError) as error:
                 log.warning("How it is with %s cannot be found out now: %s", subject.brief, error)
+            finally:
+                self._end_turn(subject)
 
     def _next_marked(self) -> Key | None:
         now = time.monotonic()

@@ -2,41 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from app.wire import EndpointDown, HostUp, NetworkReport
 from scripts.helper.line.controller import Controller
 from scripts.helper.line.report import Channel
 from scripts.helper.ovs.record import Key
 from tests.scripts.helper.conftest import until
+from tests.scripts.helper.line.bare import Bare
 from tests.scripts.helper.twin import Twin
-
-
-class Bare:
-    """A host with nothing on it."""
-
-    def everything(self) -> HostUp:
-        return HostUp(dpid=1, vtep="198.18.0.1", underlay_mtu=1500)  # type: ignore[arg-type]
-
-    def event(self, subject: Key) -> EndpointDown:
-        return EndpointDown(container=subject.container, interface=subject.interface)
-
-    def reports(self) -> dict[Key, object]:
-        return {}
-
-    def tunnels(self) -> dict[str, int]:
-        return {}
-
-    def networks(self) -> tuple[NetworkReport, ...]:
-        return ()
-
-    def note_clashes(self, leases: object) -> None:
-        pass
-
-    def introduce(self, report: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -50,8 +24,7 @@ def restless() -> Iterator[None]:
 
 @pytest.mark.usefixtures("restless")
 def test_who_waits_for_what_was_marked_waits_until_it_is_told(twin: Twin) -> None:
-    bare: Any = Bare()
-    channel = Channel(Controller(twin.url), "h1", bare, lambda _: None, lambda *_: None)
+    channel = Channel(Controller(twin.url), "h1", Bare(), lambda _: None, lambda *_: None)
     channel.start()
     until(lambda: channel.connected)
     key = Key("c1", "eth0")

@@ -1,0 +1,64 @@
+"""What is told of an endpoint that is being made."""
+
+import pytest
+
+from app.wire import Ask
+from scripts.helper.line.ahead import Ahead
+from scripts.helper.line.controller import Controller
+from scripts.helper.line.report import Channel
+from scripts.helper.ovs.record import Key
+from tests.scripts.helper.conftest import until
+from tests.scripts.helper.line.bare import Bare
+from tests.scripts.helper.twin import Twin
+
+KEY = Key("c1", "eth0")
+ASK = Ask(container=KEY.container, interface=KEY.interface, name="web1", address="10.1.0.1/24")
+LOOKS_S = 0.3
+
+
+@pytest.fixture
+def bare() -> Bare:
+    return Bare()
+
+
+@pytest.fixture
+def channel(twin: Twin, bare: Bare) -> Channel:
+    channel = Channel(Controller(twin.url), "h1", bare, lambda _: None, lambda *_: None)
+    channel.start()
+    until(lambda: channel.connected)
+    return channel
+
+
+def test_nobody_tells_that_it_is_gone_while_it_is_being_made(twin: Twin, bare: Bare, channel: Channel) -> None:
+    """Whoever looks what has changed meanwhile finds that it was told and is not there."""
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+    ahead.wait_for_flows()
+
+    channel.mark_changes()
+    assert not channel.settled(KEY, LOOKS_S)
+    bare.endpoints |= {KEY: twin.endpoints["c1/eth0"]}
+    assert ahead.outcome() is not None
+
+    assert channel.settled(KEY, LOOKS_S)
+    assert twin.events == ["endpoint_up"]
+
+
+def test_what_is_made_otherwise_is_told_as_it_is(twin: Twin, bare: Bare, channel: Channel) -> None:
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+    bare.endpoints |= {KEY: twin.endpoints["c1/eth0"].model_copy(update={"ofport": 8})}
+
+    assert ahead.outcome() is not None
+
+    assert twin.endpoints["c1/eth0"].ofport == 8
+    assert twin.events == ["endpoint_up", "endpoint_up"]
+
+
+def test_what_is_not_made_is_told_to_be_gone(twin: Twin, channel: Channel) -> None:
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+
+    ahead.taken_back()
+
+    assert twin.endpoints == {}
