@@ -73,7 +73,7 @@ class MissingError(Exception):
 def _serve(config: Config) -> None:
     vswitch = Vswitch(config.ovsdb, config.bridge)
     host, docker = Host(config, vswitch), Docker(config.docker)
-    revalidator = Revalidator(config.ovs_directory, config.bridge, vswitch.revalidates_s)
+    revalidator = Revalidator(config.ovs_directory, config.bridge, vswitch.revalidates_s, host.endpoints.being_made)
     wants = Wants(host, revalidator)
     channel = Channel(Controller(config.controller), config.host, host, wants.begin, wants.take)
     attach = Attach(host, docker, channel)

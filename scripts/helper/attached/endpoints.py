@@ -93,6 +93,10 @@ class Endpoints:
                     strays.append(port)
         return strays
 
+    def being_made(self) -> bool:
+        """Whether an endpoint is just being made; for whoever has no lock."""
+        return bool(self._made)
+
     @contextmanager
     def making(self, key: Key, netns: str, mac: Mac, mtu: int, ofport: int | None) -> Iterator[Pair]:
         """An interface for a container, and from then on its port; PlumbError. Gone again if the block fails.

@@ -32,12 +32,19 @@ log = logging.getLogger(__name__)
 class Revalidator:
     """Waits for the revalidators of the ovs-vswitchd that runs in this directory. Any thread may call.
 
-    `period_s` gives the time after which a round begins by itself.
+    `period_s` gives the time after which a round begins by itself; `busy` says whether something is being made here.
     """
 
-    def __init__(self, directory: Path, bridge: str, period_s: Callable[[], float], timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        bridge: str,
+        period_s: Callable[[], float],
+        busy: Callable[[], bool] = lambda: False,
+        timeout_s: float = 5.0,
+    ) -> None:
         self._directory, self._bridge, self._timeout_s = directory, bridge, timeout_s
-        self._period_s = period_s
+        self._period_s, self._busy = period_s, busy
         self._watching: Watching | None = None
         self._alone = threading.Lock()
 
@@ -67,7 +74,7 @@ class Revalidator:
             try:
                 with self._alone:
                     watching = self._current()
-                watching.look(self._alone)
+                watching.look(self._alone, self._busy)
             except (SeveralCachesError, OSError, ValueError, VswitchError) as error:
                 log.debug("Rounds are not watched now: %s", error)
                 with self._alone:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from math import inf
 
@@ -10,6 +11,7 @@ from scripts.helper.ovs.rounds import Rounds
 
 WAKE_S = 0.001  # any command wakes ovs-vswitchd, should it sleep, and its answer says that the round goes on
 PATIENCE_S = 0.2  # how long a round is waited for that has to come by itself
+BURST_S = 0.01  # while something is being made, changes are counted after the last round of those that follow so soon
 LATER_S = 0.003  # how long a round lasted is said a little later than that it ended
 QUIET_S = 0.02  # while one round follows another, whoever waits for one asks by itself how long the last one lasted
 LOOSE_S = 0.01  # if not even that much is known of when a round begins, it is looked for
@@ -36,6 +38,7 @@ class Watching:
         self._waiting, self._asking, self._bridge = waiting, asking, bridge
         self._rounds = Rounds(period_s)
         self._ends = 0
+        self._untold: tuple[float, float] | None = None  # the last end, if changes are not counted since: after, seen
         self._seen = 0.0  # when the last one was
         self._measured = 0  # that one was asked for its length
         self._await()
@@ -51,6 +54,7 @@ class Watching:
 
     def settle(self, deadline: float) -> None:
         """Return when no cached flow is older than this call; TimeoutError at the deadline."""
+        self._tell()
         changes = self._counted()
         nudge_at, nudged = time.monotonic() + PATIENCE_S, -1
         while not self._rounds.looked_through(changes):
@@ -63,18 +67,25 @@ class Watching:
                 self._nudge()
             if self._waiting.answered(WAKE_S):
                 self._end()
+                self._tell()
             else:
                 self._still()
                 self._measure()
 
-    def look(self, alone: AbstractContextManager[object]) -> None:
-        """See a round end, or that none does for a while. Others may use the connections while this waits."""
+    def look(self, alone: AbstractContextManager[object], busy: Callable[[], bool]) -> None:
+        """See a round end, or that none does for a while. Others may use the connections while this waits.
+
+        `busy`: something is being made here, which causes several rounds and has better use for the time of eight
+        commands after each of them.
+        """
         ends = self._ends
-        readable = self._waiting.answered(self._pause_s())
+        readable = self._waiting.answered(BURST_S if self._untold else self._pause_s())
         with alone:
             if ends == self._ends:
                 self._end() if readable else self._still()
-        if self._measured != self._ends and not self._waiting.answered(QUIET_S):
+            if not (readable and busy()):
+                self._tell()
+        if self._untold is None and self._measured != self._ends and not self._waiting.answered(QUIET_S):
             with alone:
                 self._measure()
 
@@ -101,12 +112,18 @@ class Watching:
             if SEVERAL in str(error):
                 raise SeveralCachesError from None
             raise
-        self._seen, after = time.monotonic(), self._not_before
+        self._seen = time.monotonic()
+        self._untold = self._not_before, self._seen
         self._ends += 1
         self._await()
-        changes = self._count()
-        self._rounds.ended(after, self._seen, changes)
-        self._rounds.counted(changes, time.monotonic())
+
+    def _tell(self) -> None:
+        """What follows from the last end, if that is not known yet."""
+        if self._untold:
+            changes = self._count()
+            self._rounds.ended(*self._untold, changes)
+            self._rounds.counted(changes, time.monotonic())
+            self._untold = None
 
     def _await(self) -> None:
         self._not_before = time.monotonic()  # when the next end is that will be told, at the earliest
@@ -136,7 +153,7 @@ class Watching:
 
     def _measure(self) -> None:
         """Ask how long the last round lasted; what is said counts if none has ended since."""
-        if self._measured == self._ends or time.monotonic() < self._seen + LATER_S:
+        if self._untold or self._measured == self._ends or time.monotonic() < self._seen + LATER_S:
             return
         said = LASTED.search(self._asking.call("upcall/show"))
         self._still()

@@ -43,22 +43,27 @@ def history(chance: Random) -> tuple[list[float], list[Round]]:
 
 
 def watched(chance: Random, changes: list[float], rounds: list[Round]) -> Iterator[tuple[float, Rounds]]:
-    """One looks on, now sooner, now later: what is known when."""
-    known, now = Rounds(PERIOD_S), 0.0
+    """One looks on, now sooner, now later: what is known when.
+
+    The next round is waited for before changes are counted, and where one follows another soon they are not counted.
+    """
+    known, now, next_after, waiting = Rounds(PERIOD_S), 0.0, 0.0, 0.0
 
     def made(at: float) -> int:
         return sum(change <= at for change in changes)
 
     while now < UNTIL_S:
-        after = now
-        now += short(chance)  # the wait begins
-        told = next(each for each in rounds if each.ends > now)
-        for moment in sorted(chance.uniform(now, told.ends) for _ in range(chance.randrange(4))):
+        after = next_after
+        told = next(each for each in rounds if each.ends > waiting)
+        for moment in sorted(chance.uniform(now, told.ends) for _ in range(chance.randrange(4)) if told.ends > now):
             now = moment
             known.counted(made(now), now)
             after = max(after, now)
             yield now, known
-        now = seen = told.ends + short(chance)
+        now = seen = next_after = max(now, told.ends) + short(chance)
+        now = waiting = now + short(chance)
+        if chance.random() < 0.3:
+            continue
         now += short(chance)
         known.ended(after, seen, made(now))
         known.counted(made(now), now)
