@@ -19,8 +19,8 @@ import waitress.server
 
 from scripts.helper.attached.host import Host
 from scripts.helper.config import DEFAULT_FILE, EXAMPLE, Config, ConfigError, read_config
-from scripts.helper.containers import Docker
 from scripts.helper.drift import Watch
+from scripts.helper.engine import Docker
 from scripts.helper.keeper import Keeper
 from scripts.helper.line.controller import Controller
 from scripts.helper.line.report import Channel

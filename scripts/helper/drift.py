@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from app.wire import Drift
 from scripts.helper.attached.host import Host
-from scripts.helper.containers import DockerAwayError
+from scripts.helper.engine import DockerAwayError
 from scripts.helper.keeper import Keeper
 from scripts.helper.line.report import Channel
 from scripts.helper.net.netns import PlumbError

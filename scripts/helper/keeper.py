@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from flows.model import DEFAULT_VLAN
 from scripts.helper.attached.endpoints import devices
 from scripts.helper.attached.host import Host
-from scripts.helper.containers import NETNS, Container, Docker, DockerAwayError
+from scripts.helper.containers import NETNS, Container
+from scripts.helper.engine import Docker, DockerAwayError
 from scripts.helper.line.report import Channel
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.record import NetworkRecord

@@ -19,7 +19,8 @@ from flows.rate import format_rate
 from scripts.helper.attached.endpoints import Pair
 from scripts.helper.attached.host import Host
 from scripts.helper.begun import begun
-from scripts.helper.containers import Container, Docker
+from scripts.helper.containers import Container
+from scripts.helper.engine import Docker
 from scripts.helper.line.ahead import SESSION_S, Ahead
 from scripts.helper.line.report import Channel
 from scripts.helper.net import plumb

@@ -7,7 +7,8 @@ import time
 from pydantic import ValidationError
 
 from scripts.helper import labels
-from scripts.helper.containers import Container, DockerAwayError
+from scripts.helper.containers import Container
+from scripts.helper.engine import DockerAwayError
 from scripts.helper.net.netns import PlumbError
 from scripts.helper.ovs.vswitch import VswitchError
 from scripts.helper.people.asked import Connect

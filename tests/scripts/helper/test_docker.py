@@ -1,6 +1,7 @@
 """Containers of a real engine: connected, restarted, renamed, removed, put on a bridge of Docker's own."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -152,6 +153,36 @@ def test_containers_that_cannot_be_connected_are_refused(here: Running, engine: 
     status, slug, detail = here.refused("connect", container="open", **asked)
     assert (status, slug) == (409, "host-network")
     assert "--net=none" in detail
+
+
+def test_who_has_a_name_now_is_connected_by_it(here: Running, engine: Engine) -> None:
+    """What was known of the one who had it before is not taken for him."""
+    engine.container("web1", "--net=none")
+    here.do("connect", container="web1", address="10.1.0.1/24")
+    engine.run("rename", "web1", "web8")
+    later = engine.container("web1", "--net=none")
+
+    assert here.do("connect", container="web1", address="10.1.0.2/24")["endpoint"]["container"] == later
+
+    assert "10.1.0.2/24" in engine.address("web1")
+    assert "10.1.0.2/24" not in engine.address("web8")
+    for name in ("web1", "web8"):
+        here.do("disconnect", container=name)
+
+
+def test_one_of_whom_docker_has_said_all_is_connected_while_it_hangs(here: Running, engine: Engine) -> None:
+    engine.container("web3", "--net=none")
+    here.do("connect", container="web3", address="10.1.0.3/24")
+    here.do("disconnect", container="web3")
+    assert engine.process
+    engine.process.send_signal(signal.SIGSTOP)
+    try:
+        here.do("connect", container="web3", address="10.1.0.3/24")
+    finally:
+        engine.process.send_signal(signal.SIGCONT)
+
+    assert "10.1.0.3/24" in engine.address("web3")
+    here.do("disconnect", container="web3")
 
 
 def test_containers_on_a_joined_bridge_are_known_as_they_come_and_go(here: Running, twin: Twin, engine: Engine) -> None:
