@@ -7,11 +7,12 @@ statistics change every five seconds and would wake everybody.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ovs.db.idl import Transaction
+from ovs.db.idl import ROW_CREATE, ROW_DELETE, Transaction
 from ovsdbapp.backend.ovs_idl import idlutils
 from ovsdbapp.backend.ovs_idl.command import BaseCommand
 from ovsdbapp.backend.ovs_idl.connection import Connection, OvsdbIdl
@@ -21,6 +22,7 @@ from ovsdbapp.exceptions import TimeoutException
 from scripts.helper.ovs import scanner
 
 SCHEMA = "Open_vSwitch"
+NAMED = {"Bridge", "Port", "Interface"}  # tables whose rows keep the one name that they have
 PROBE_MS = 5_000  # a server that is stopped, not gone, is found out by this
 
 T = TypeVar("T")
@@ -31,11 +33,34 @@ class VswitchError(Exception):
 
 
 class _Copy(OvsdbIdl):  # type: ignore[misc]
-    """The rows, and whoever waits for them to change."""
+    """The rows, and whoever waits for them to change.
+
+    Names are kept in a dict: the library's index takes each row out and puts it in again with every change of it.
+    """
 
     def __init__(self, remote: str, schema: object) -> None:
         super().__init__(remote, schema, probe_interval=PROBE_MS)
         self.changed: threading.Condition | None = None
+        self.changes: Counter[str] = Counter()  # of rows, by table
+        self._named: dict[tuple[str, str], Any] = {}
+
+    def notify(self, event: str, row: Any, updates: object = None) -> None:  # noqa: ARG002
+        table = row._table.name
+        self.changes[table] += 1
+        if table in NAMED:
+            key = table, row.name
+            if event == ROW_CREATE:
+                self._named[key] = row
+            elif event == ROW_DELETE and self._named.get(key) is row:
+                del self._named[key]
+
+    def named(self, table: str, name: str) -> Any:
+        """The row of this name, or None."""
+        row = self._named.get((table, name))
+        if row is not None and self.tables[table].rows.get(row.uuid) is not row:  # it went while nobody told of it
+            del self._named[table, name]
+            return None
+        return row
 
     def run(self) -> bool:
         differs = bool(super().run())
@@ -68,9 +93,6 @@ class Ovsdb:
         for table, names in columns.items():
             schema.register_columns(table, list(names))
         self._copy = _Copy(remote, schema)
-        for table, names in columns.items():
-            if "name" in names:
-                self._copy.index_create(table, idlutils.index_name("name")).add_column("name")
         self._connection = Connection(self._copy, timeout_s)
         self._changed = self._copy.changed = threading.Condition(self._connection.lock)
         try:
@@ -88,8 +110,8 @@ class Ovsdb:
         self._connection.stop(self._timeout_s)
 
     def row(self, table: str, name: str) -> Any:
-        """The row of that name, or None. To be called within `transact`, `read` and `wait` only."""
-        return idlutils.row_by_value(self._copy, table, "name", name, None)
+        """The row of that name in one of NAMED, or None. To be called within `transact`, `read` and `wait` only."""
+        return self._copy.named(table, name)
 
     def rows(self, table: str) -> list[Any]:
         """All rows. To be called within `transact`, `read` and `wait` only."""
@@ -126,6 +148,10 @@ class Ovsdb:
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise VswitchError(otherwise)
             return found
+
+    def changes(self, table: str) -> int:
+        """How many rows of this table have come, gone or changed; never waits."""
+        return self._copy.changes[table]
 
     def changed_since(self, seen: int) -> int:
         """Wait until the copy is otherwise than at this number, for the time-out at most; its number now."""

@@ -67,6 +67,7 @@ class Vswitch:
         self._bridge_name, self._timeout_s = bridge, timeout_s
         self._db = Ovsdb(ovsdb, COLUMNS, timeout_s)
         self._plan: BridgePlan | None = None
+        self._period: tuple[int, float] | None = None  # after so many changes: between rounds, in seconds
         self._stands: dict[str, PortPlan] = {}  # what we made
         self._kept: dict[str, str] = {}  # all records, for a bridge that is made again
         self._last_ofport = OFPORTS[-1]  # that was given out
@@ -82,9 +83,12 @@ class Vswitch:
         def look() -> dict[str, str]:
             return next((dict(row.other_config) for row in self._db.rows("Open_vSwitch")), {})
 
-        said = self._db.read(look)
-        periods = [_whole(said.get("max-idle"), 10_000), max(100, _whole(said.get("max-revalidator"), 500))]
-        return min(periods) / 1000
+        changes, seen = self._db.changes("Open_vSwitch"), self._period
+        if seen is None or seen[0] != changes:
+            said = self._db.read(look)
+            periods = [_whole(said.get("max-idle"), 10_000), max(100, _whole(said.get("max-revalidator"), 500))]
+            seen = self._period = changes, min(periods) / 1000
+        return seen[1]
 
     def connected(self) -> bool:
         """Whether the database answers now."""
