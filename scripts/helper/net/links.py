@@ -18,7 +18,6 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
 UP_FOR_THE_BRIDGE = IFF_UP | IFF_NOARP
-ONE_QUEUE = {"num_tx_queues": 1, "num_rx_queues": 1}  # it uses no more; to give others back takes a ms
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
 SIOCGIFFLAGS, SIOCETHTOOL = 0x8913, 0x8946  # linux/sockios.h

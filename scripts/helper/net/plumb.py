@@ -17,6 +17,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from flows.model import Mac
 from scripts.helper.net import links
 from scripts.helper.net.netns import PlumbError, in_words, inside, opened, within
+from scripts.helper.net.rtnetlink import Rtnetlink
 
 __all__ = [
     "BridgeAddresses",
@@ -71,23 +72,19 @@ def plug(
 
 def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
     """The pair alone, `mtu` in bytes: the host end up, the other one down, straight in the namespace under its name."""
-    with ExitStack() as undo, opened(netns) as fd, IPRoute() as ipr:
-        both = {"mtu": mtu, **links.ONE_QUEUE}
-        peer = {"ifname": interface, "address": str(mac), "net_ns_fd": fd, **both}
-        up = links.UP_FOR_THE_BRIDGE
+    with ExitStack() as undo, opened(netns) as fd, Rtnetlink() as kernel:
         try:
-            ipr.link("add", ifname=host_end, kind="veth", flags=up, change=up, peer=peer, **both)
-        except NetlinkError as error:
-            if error.code == errno.EEXIST and interface in interfaces(netns):
+            kernel.add_veth(host_end, links.UP_FOR_THE_BRIDGE, interface, mac, fd, mtu)
+        except OSError as error:
+            if error.errno == errno.EEXIST and interface in interfaces(netns):
                 raise TakenError(
                     f"There is an interface “{interface}” in that container already. Choose another name."
                 ) from error
             with in_words(f"Making the interface “{interface}” with MTU {mtu} and its host end “{host_end}” failed"):
                 raise
         undo.callback(unplug, host_end)
-        with in_words(f"Preparing the interface “{interface}” and its host end “{host_end}” failed"):
+        with in_words(f"Preparing “{host_end}” for the bridge failed"):
             links.deafen(host_end)  # soon enough: nothing comes or goes before the other end is up
-            within(fd, lambda: links.transmit_checksums_off(interface))
         undo.pop_all()
 
 
@@ -106,37 +103,38 @@ def up(
     `mtu` in bytes.
     """
 
-    def work(ipr: IPRoute) -> None:
-        index = links.find(interface)
-        if address:
-            ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
-        if address6:
-            links.addresses_as_given(interface)
-        ipr.link("set", index=index, mtu=mtu, state="up")
-        if address6:
-            links.add_address6(ipr, index, address6)
-        if gateway:
-            _default_route(ipr, index, address, gateway)
-        if gateway6:
-            _default_route(ipr, index, address6, gateway6)
+    def work() -> None:
+        index = _need(interface)
+        links.transmit_checksums_off(interface)
+        with Rtnetlink() as kernel:
+            if address:
+                kernel.add_address(index, address)
+            if address6:
+                links.addresses_as_given(interface)
+            kernel.set_up(index, mtu)
+            if address6:
+                kernel.add_address(index, address6, links.IFA_F_NODAD)  # known to be nobody else's: RFC 4862, 5.4
+            if gateway:
+                _default_route(kernel, index, address, gateway)
+            if gateway6:
+                _default_route(kernel, index, address6, gateway6)
 
     with opened(netns) as fd, in_words(f"Bringing up the interface “{interface}” in “{netns}” failed"):
-        inside(fd, work)
+        within(fd, work)
 
 
 def _default_route(
-    ipr: IPRoute,
-    index: int | None,
+    kernel: Rtnetlink,
+    index: int,
     address: IPv4Interface | IPv6Interface | None,
     gateway: IPv4Address | IPv6Address,
 ) -> None:
-    family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
     try:
-        ipr.route("add", dst="default", gateway=str(gateway), oif=index, family=family)
-    except NetlinkError as error:
-        if error.code == errno.EEXIST:
+        kernel.add_default_route(index, gateway)
+    except OSError as error:
+        if error.errno == errno.EEXIST:
             raise PlumbError("That container has a default route already. Connect it without a gateway.") from error
-        if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             raise PlumbError(
                 f"The gateway “{gateway}” is not to be reached from “{address}”. Give one that is in that subnet."
             ) from error
