@@ -33,7 +33,7 @@ class Container:
     netns: str | None  # path of its network namespace; None if it does not run
     labels: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
-    sandbox: str | None = None  # path of the namespace that it will live in, when it is about to start
+    sandbox: str | None = None  # path of the namespace that Docker made for it to live in, also when it is about to
 
 
 def namespace(name: str, *, must_exist: bool = True) -> Container:

@@ -148,7 +148,8 @@ class Docker:
                 events = self._connect().events(decode=True, filters=EVENTS)
                 pause = FIRST_PAUSE_S
                 with self._remembered.listening():
-                    on_connect()
+                    with self._remembered.attending(None):
+                        on_connect()
                     for event in events:
                         container = _concerned(event)
                         with self._remembered.attending(container):

@@ -64,15 +64,18 @@ class Ahead:
 
     def taken_back(self) -> None:
         """It was not made: who was told that it comes is told that it does not, by the return of this if he answers."""
+        if self._hearing is not None:
+            wait([self._hearing], TAKEN_BACK_S)
         self._turn.close()
         if self._known:
             self._channel.mark(self._key)
             self._channel.settled(self._key, TAKEN_BACK_S)
 
     def _come(self, ask: Ask, ofport: int) -> Admission | None:
-        """None: there is no session in which that could be said."""
+        """None: that could not be said now."""
         with ExitStack() as turn:
-            turn.enter_context(self._channel.turn(self._key))
+            if not turn.enter_context(self._channel.making(self._key)):
+                return None
             try:
                 admission, heard = self._channel.come(Coming(ask=ask, ofport=ofport))
             except StaleSessionError:

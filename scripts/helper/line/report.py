@@ -47,6 +47,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 STEADY_S = 5.0  # a session that lasted so long was a good one: begin again with the first pause
 TELLERS = 4  # threads that tell what changed: one answer may take 2 s while a host is away
 RETELL_S = 1.0
+TURN_S = 20.0  # longer than a port and its flows are waited for
 
 Told = EndpointUp | EndpointDown | TunnelsUp | NetworksUp
 Said = EndpointReport | dict[str, int] | tuple[NetworkReport, ...] | None
@@ -90,6 +91,7 @@ class Channel:
         self._told: dict[Key, Said] = {}
         self._dirty: dict[Key, float] = {}  # -> not before (monotonic)
         self._talking: set[Key] = set()  # one at a time about one thing
+        self._made: set[Key] = set()  # of these, what is being made
         self._nudged = threading.Event()
         self.refused: dict[Key, str] = {}  # what the controller would not have, and why
         self.why = "it was not asked yet"  # there is no session
@@ -159,9 +161,10 @@ class Channel:
 
         def heard() -> Outcome:
             try:
-                outcome, *_ = map(Outcome.model_validate_json, lines)
+                outcome = Outcome.model_validate_json(next(lines, b""))
             except ValueError as error:
                 raise AwayError(f"The answer was not understood: {error}") from error
+            next(lines, None)  # the end, with which the connection is free for others
             self._note(session, Key(coming.ask.container, coming.ask.interface), told, None)
             return outcome
 
@@ -191,20 +194,34 @@ class Channel:
             return self._changed.wait_for(lambda: subject not in self._dirty and subject not in self._talking, seconds)
 
     def told(self, seconds: float) -> bool:
-        """Likewise of all that was marked."""
+        """Likewise of all that was marked, but for what is being made."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._dirty and not self._talking, seconds)
+            return self._changed.wait_for(lambda: not (self._dirty.keys() | self._talking) - self._made, seconds)
 
     @contextmanager
-    def turn(self, subject: Key) -> Iterator[None]:
-        """Nobody else tells how it is with this meanwhile."""
+    def making(self, subject: Key) -> Iterator[bool]:
+        """Nobody else tells how it is with this meanwhile, as it is being made; whether that is so."""
+        with self._turn(subject, TURN_S) as mine:
+            with self._changed:
+                self._made |= {subject} if mine else set()
+            try:
+                yield mine
+            finally:
+                with self._changed:
+                    self._made -= {subject} if mine else set()
+
+    @contextmanager
+    def _turn(self, subject: Key, seconds: float) -> Iterator[bool]:
+        """Only who has the turn tells of this; whether it was to be had in that time."""
         with self._changed:
-            self._changed.wait_for(lambda: subject not in self._talking)
-            self._take_turn(subject)
+            mine = self._changed.wait_for(lambda: subject not in self._talking, seconds)
+            if mine:
+                self._take_turn(subject)
         try:
-            yield
+            yield mine
         finally:
-            self._end_turn(subject)
+            if mine:
+                self._end_turn(subject)
 
     def agrees(self, subject: Key) -> bool:
         """Whether it is with this as it was told: then nothing of it is left to tell."""
@@ -214,13 +231,16 @@ class Channel:
         with self._changed:
             return self._told.get(subject) == now
 
-    def tell(self, subject: Key, patience_s: float) -> Outcome | None:
+    def tell(self, subject: Key, patience_s: float, turn_s: float = TURN_S) -> Outcome | None:
         """Tell how it is with this now. None: there is no controller; then it will be told when there is.
 
-        RefusedError if the controller will not have it. `patience_s`: how long to wait for a session.
+        RefusedError if the controller will not have it. How long to wait: for a session, and while others tell of it.
         """
-        with self.turn(subject):
-            return self._tell(subject, patience_s)
+        with self._turn(subject, turn_s) as mine:
+            if mine:
+                return self._tell(subject, patience_s)
+        self.mark(subject)
+        return None
 
     def said(self, drift: Drift) -> bool:
         """Tell of a drift, once; whether the controller has heard it. It is about what was, so no report repeats it."""
@@ -268,7 +288,7 @@ class Channel:
                 if why != refused:
                     log.error("The controller refuses %s: %s", subject.brief, why)
                 self.refused[subject] = why
-            elif (said := _said(event)) is not None:
+            elif session == self._session and (said := _said(event)) is not None:
                 self._told[subject] = said
             if session != self._session:  # the new session may have begun with how it was before
                 self._dirty[subject] = 0.0

@@ -104,7 +104,7 @@ def up(
     """
 
     def work() -> None:
-        index = _need(interface)
+        index = _need(interface, f"in “{netns}”")
         links.transmit_checksums_off(interface)
         with Rtnetlink() as kernel:
             if address:
@@ -305,10 +305,10 @@ def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> 
         ipr.link("set", index=index, mtu=mtu)
 
 
-def _need(name: str) -> int:
+def _need(name: str, where: str = "on this host") -> int:
     index = links.find(name)
     if index is None:
-        raise PlumbError(f"There is no device “{name}” on this host.")
+        raise PlumbError(f"There is no device “{name}” {where}.")
     return index
 
 

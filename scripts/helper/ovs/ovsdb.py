@@ -110,7 +110,10 @@ class Ovsdb:
         self._connection.stop(self._timeout_s)
 
     def row(self, table: str, name: str) -> Any:
-        """The row of that name in one of NAMED, or None. To be called within `transact`, `read` and `wait` only."""
+        """The row of that name in one of NAMED, as far as it is committed, or None.
+
+        To be called within `transact`, `read` and `wait` only.
+        """
         return self._copy.named(table, name)
 
     def rows(self, table: str) -> list[Any]:

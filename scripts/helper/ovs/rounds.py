@@ -23,7 +23,7 @@ class Rounds:
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s - TICK_S
         self._looked = -1  # every change up to this one has been looked through
-        self._met = inf  # with every change up to this one made, a round was seen to end
+        self._met = inf  # so many changes were counted since a round was last seen to end
         self._began = -inf  # when the last round that was seen to end began, at the earliest
         self._ended = -inf  # when it ended, at the earliest
         self._seen = inf  # and at the latest

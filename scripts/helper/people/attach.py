@@ -107,7 +107,8 @@ class Attach:
                 # Docker's own on a joined bridge have no record.
                 named = asked.container in (report.name, key.container) and asked.interface in (None, key.interface)
                 if named or key in self._records(asked.container, asked.interface):
-                    outcome = self._channel.tell(key, min(SESSION_S, max(deadline - time.monotonic(), 0)))
+                    left = max(deadline - time.monotonic(), 0)
+                    outcome = self._channel.tell(key, min(SESSION_S, left), left)
                     if outcome is not None and not outcome.pending:
                         return {"container": key.container, "interface": key.interface, "pending": []}
                     pending = list(outcome.pending) if outcome else [self._host.config.host]

@@ -1,12 +1,13 @@
 """What Docker said is known for as long as it is so, and as events would say if it were not."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scripts.helper.containers import Container
-from scripts.helper.remembered import MOST, Remembered
+from scripts.helper.remembered import KEPT_S, MOST, Remembered
 
 
 @pytest.fixture
@@ -83,6 +84,25 @@ def test_one_whose_process_is_gone_or_another_is_unknown(
     (tmp_path / "netns").unlink()
     assert remembered.find("web1") is None
     (tmp_path / "netns").touch()
+    assert remembered.find("web1") is None
+
+
+def test_a_name_is_that_of_whom_docker_called_so_last(remembered: Remembered, web1: Container) -> None:
+    """Should the event that he is called otherwise be lost."""
+    later = Container("c2", "web1", web1.netns, sandbox=web1.sandbox)
+    remembered.keep(web1, remembered.heard)
+    remembered.keep(later, remembered.heard)
+
+    assert remembered.find("web1") == remembered.find("c2") == later
+    assert remembered.find("c1") is None
+
+
+def test_it_is_not_known_for_ever(remembered: Remembered, web1: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered.keep(web1, remembered.heard)
+    later = time.monotonic() + KEPT_S + 1
+
+    monkeypatch.setattr("scripts.helper.remembered.time.monotonic", lambda: later)
+
     assert remembered.find("web1") is None
 
 

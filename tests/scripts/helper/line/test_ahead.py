@@ -11,7 +11,7 @@ from tests.scripts.helper.conftest import until
 from tests.scripts.helper.line.bare import Bare
 from tests.scripts.helper.twin import Twin
 
-KEY = Key("c1", "eth0")
+KEY, OTHER = Key("c1", "eth0"), Key("c2", "eth0")
 ASK = Ask(container=KEY.container, interface=KEY.interface, name="web1", address="10.1.0.1/24")
 LOOKS_S = 0.3
 
@@ -61,4 +61,44 @@ def test_what_is_not_made_is_told_to_be_gone(twin: Twin, channel: Channel) -> No
 
     ahead.taken_back()
 
+    assert twin.endpoints == {}
+
+
+def test_who_waits_that_all_is_told_does_not_wait_for_what_is_being_made(twin: Twin, channel: Channel) -> None:
+    """A container that starts again waits until its own going is told, and somebody else may be coming for long."""
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+    channel.mark(KEY, OTHER)
+
+    assert channel.told(5)
+
+    assert twin.events == ["endpoint_up", "endpoint_down"]
+    ahead.taken_back()
+
+
+def test_who_comes_while_the_session_ends_is_told_in_the_next_one(twin: Twin, bare: Bare, channel: Channel) -> None:
+    """Which began with how it was before: without him."""
+    twin.has_flows.clear()
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+    coming = twin.endpoints["c1/eth0"]
+    twin.session += 1  # what is said in the old one is stale from now on
+    until(lambda: len(twin.reports) > 1 and channel.connected)
+    assert twin.endpoints == {}
+
+    twin.has_flows.set()
+    bare.endpoints |= {KEY: coming}
+    assert ahead.outcome() is not None
+
+    assert twin.endpoints == {"c1/eth0": coming}
+
+
+def test_who_may_not_wait_leaves_it_to_be_told(twin: Twin, channel: Channel) -> None:
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK)
+
+    assert channel.tell(KEY, 1, turn_s=0.1) is None
+
+    ahead.taken_back()
+    assert channel.settled(KEY, 5)
     assert twin.endpoints == {}

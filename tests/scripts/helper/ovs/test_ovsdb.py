@@ -48,7 +48,7 @@ def test_a_name_is_that_of_the_row_that_is_there(copy: Ovsdb, ovs: Ovs) -> None:
 def test_a_row_that_went_while_the_server_was_away_has_its_name_no_more(copy: Ovsdb, ovs: Ovs) -> None:
     ovs.vsctl("--no-wait", *add("first"))
     until(lambda: said(copy) == "first")
-    ovs.processes["ovsdb-server"].kill()
+    ovs.kill("ovsdb-server")
     until(lambda: not copy.connected)
     ovs.start_database()
     ovs.vsctl("--no-wait", "--retry", "del-port", "one")
