@@ -51,7 +51,7 @@ def healthy(port: PortState, present: Container[str]) -> bool:
 
 
 class Pair(NamedTuple):
-    """An interface that was made for a container: nobody's yet, and down."""
+    """An interface that was made for a container: nobody's yet, up, and without an address."""
 
     netns: str
     host_end: str
@@ -126,21 +126,15 @@ class Endpoints:
             shaper.shape(pair.netns, key.interface, pair.host_end, **rates.model_dump())
 
     def plug(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> None:
-        """Bring up what was furnished, once it has its port; PlumbError or VswitchError. `new`: there is no record yet.
+        """Give what was furnished its address, once it has its port; PlumbError or VswitchError.
 
-        The record comes last: what is left without one, if this process ends, is swept.
+        `new`: there is no record yet. It comes last: what is left without one, if this process ends, is swept.
         """
         if record.behind:
             record = record.model_copy(update={"veth": pair.host_end})
         port = pair.port.result() if pair.port else None
-        plumb.up(
-            pair.netns,
-            key.interface,
-            address=record.address,
-            mtu=record.mtu,
-            gateway=record.route,
-            address6=record.address6,
-            gateway6=record.route6,
+        plumb.address_in(
+            pair.netns, key.interface, record.address, record.mtu, record.route, record.address6, record.route6
         )
         if new or record.behind:
             try:
@@ -173,12 +167,12 @@ class Endpoints:
     def plugged(self, key: Key, record: EndpointRecord, netns: str) -> bool:
         """Whether the container that lives in this namespace has its interface, and that its port.
 
-        One that is down at the first look was left half plugged by a helper that ended. Later it may be wanted so.
+        One that has no address at the first look was left so by a helper that ended. Later it may be wanted so.
         """
         before = self._netns.get(key)
         if not self.whole(key, record, links.Devices()) or key.interface not in plumb.interfaces(netns):
             return False
-        if before is None and not plumb.is_up(netns, key.interface):
+        if before is None and not plumb.has_address(netns, key.interface):
             return False
         self._netns[key] = netns
         if before != netns:  # what was said while Docker could not say where

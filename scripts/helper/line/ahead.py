@@ -1,9 +1,9 @@
 """An endpoint that is being made is told of before it is there, so that its flows are before it says anything.
 
 The controller admits it, and begins; its port is given the number that was told, and mostly gets it. The interface
-comes up once the flows are there: else the first that it says is lost, which is a question for a MAC, and the kernel
-asks again after a second. How it is in the end is told again if that is otherwise. Until then nobody else tells of it:
-that it is not there yet would be told as if it had gone.
+has its address once the flows are there: else the first that it says is lost, which is a question for a MAC, and the
+kernel asks again after a second. How it is in the end is told again if that is otherwise. Until then nobody else tells
+of it: that it is not there yet would be told as if it had gone.
 """
 
 import logging

@@ -20,7 +20,7 @@ IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
 UP_FOR_THE_BRIDGE = IFF_UP | IFF_NOARP
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
-SIOCGIFFLAGS, SIOCETHTOOL = 0x8913, 0x8946  # linux/sockios.h
+SIOCGIFADDR, SIOCETHTOOL = 0x8915, 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
 
 
@@ -49,11 +49,16 @@ class Devices:
         return find(str(name)) is not None
 
 
-def is_up(name: str) -> bool:
-    """Whether the device is up (netdevice(7))."""
+def has_address(name: str) -> bool:
+    """Whether the device has an IPv4 address (netdevice(7))."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        (flags,) = struct.unpack_from("=H", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("@16s24x", name.encode())), 16)
-    return bool(flags & IFF_UP)
+        try:
+            fcntl.ioctl(sock, SIOCGIFADDR, struct.pack("@16s24x", name.encode()))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            return False
+    return True
 
 
 def transmit_checksums_off(name: str) -> None:

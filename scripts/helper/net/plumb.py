@@ -25,19 +25,19 @@ __all__ = [
     "TakenError",
     "Underlay",
     "address_device",
+    "address_in",
     "bridge_addresses",
     "bridge_of",
     "bridge_port",
     "fit",
     "free_interface",
+    "has_address",
     "interfaces",
-    "is_up",
     "make",
     "plug",
     "set_mtu",
     "underlay",
     "unplug",
-    "up",
     "veth",
     "veth_to_give",
 ]
@@ -66,15 +66,19 @@ def plug(
     with ExitStack() as undo:
         make(netns, host_end, interface, mac, mtu)
         undo.callback(unplug, host_end)
-        up(netns, interface, address=address, mtu=mtu, gateway=gateway, address6=address6, gateway6=gateway6)
+        address_in(netns, interface, address, mtu, gateway, address6, gateway6)
         undo.pop_all()
 
 
 def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
-    """The pair alone, `mtu` in bytes: the host end up, the other one down, straight in the namespace under its name."""
+    """The pair alone, `mtu` in bytes: both ends up, the interface straight in the namespace, without an address.
+
+    Up already: the kernel takes an end into use a moment after the other one is up, and would drop what the interface
+    says first, or hears.
+    """
     with ExitStack() as undo, opened(netns) as fd, Rtnetlink() as kernel:
         try:
-            kernel.add_veth(host_end, links.UP_FOR_THE_BRIDGE, interface, mac, fd, mtu)
+            kernel.add_veth(interface, mac, fd, host_end, mtu)
         except OSError as error:
             if error.errno == errno.EEXIST and interface in interfaces(netns):
                 raise TakenError(
@@ -84,42 +88,38 @@ def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
                 raise
         undo.callback(unplug, host_end)
         with in_words(f"Preparing “{host_end}” for the bridge failed"):
-            links.deafen(host_end)  # soon enough: nothing comes or goes before the other end is up
+            links.deafen(host_end)
+            kernel.set_flags(_need(host_end), links.UP_FOR_THE_BRIDGE)
         undo.pop_all()
 
 
-def up(
+def address_in(
     netns: str,
     interface: str,
-    *,
     address: IPv4Interface | None,
     mtu: int,
     gateway: IPv4Address | None,
     address6: IPv6Interface | None = None,
     gateway6: IPv6Address | None = None,
 ) -> None:
-    """Bring an interface up that was made, with its addresses and routes. What fails is the caller's to undo.
-
-    `mtu` in bytes.
-    """
+    """Give an interface that was made its MTU (bytes), addresses and routes. What fails is the caller's to undo."""
 
     def work() -> None:
         index = _need(interface, f"in “{netns}”")
         links.transmit_checksums_off(interface)
         with Rtnetlink() as kernel:
+            kernel.set_mtu(index, mtu)
             if address:
                 kernel.add_address(index, address)
             if address6:
                 links.addresses_as_given(interface)
-            kernel.set_up(index, mtu)
-            if address6:
                 kernel.add_address(index, address6, links.IFA_F_NODAD)  # known to be nobody else's: RFC 4862, 5.4
             if gateway:
                 _default_route(kernel, index, address, gateway)
             if gateway6:
                 _default_route(kernel, index, address6, gateway6)
 
-    with opened(netns) as fd, in_words(f"Bringing up the interface “{interface}” in “{netns}” failed"):
+    with opened(netns) as fd, in_words(f"Giving the interface “{interface}” in “{netns}” its address failed"):
         within(fd, work)
 
 
@@ -184,10 +184,10 @@ def interfaces(netns: str) -> tuple[str, ...]:
         return within(fd, links.names)
 
 
-def is_up(netns: str, interface: str) -> bool:
-    """Whether that device of the namespace is up."""
+def has_address(netns: str, interface: str) -> bool:
+    """Whether that device of the namespace has an IPv4 address."""
     with opened(netns) as fd, in_words(f"Looking at “{interface}” in “{netns}” failed"):
-        return within(fd, lambda: links.is_up(interface))
+        return within(fd, lambda: links.has_address(interface))
 
 
 def free_interface(netns: str) -> str:

@@ -54,25 +54,25 @@ class Rtnetlink:
     ) -> None:
         self._socket.close()
 
-    def add_veth(self, name: str, flags: int, peer: str, mac: Mac, netns: int, mtu: int) -> None:
-        """A pair: `name` here, with these flags, and `peer` with this MAC, down, in the namespace of the descriptor.
+    def add_veth(self, interface: str, mac: Mac, netns: int, peer: str, mtu: int) -> None:
+        """A pair: `interface` with this MAC, up, in the namespace of the descriptor, and `peer` here, down.
 
         `mtu` in bytes. Each end has one queue: it uses no more, and to give others back takes a millisecond.
         """
         both = _number(IFLA_MTU, mtu) + _number(IFLA_NUM_TX_QUEUES, 1) + _number(IFLA_NUM_RX_QUEUES, 1)
-        there = (
-            _text(IFLA_IFNAME, peer)
-            + _attribute(IFLA_ADDRESS, int(mac).to_bytes(6, "big"))
-            + _number(IFLA_NET_NS_FD, netns)
-        )
-        data = _attribute(VETH_INFO_PEER, LINK.pack(0, 0, 0, 0, 0) + there + both)
+        data = _attribute(VETH_INFO_PEER, LINK.pack(0, 0, 0, 0, 0) + _text(IFLA_IFNAME, peer) + both)
         info = _text(IFLA_INFO_KIND, "veth") + _attribute(IFLA_INFO_DATA, data)
-        here = LINK.pack(0, 0, 0, flags, flags) + _text(IFLA_IFNAME, name) + both
-        self._ask(RTM_NEWLINK, NEW, here + _attribute(IFLA_LINKINFO, info))
+        there = _text(IFLA_IFNAME, interface) + _attribute(IFLA_ADDRESS, int(mac).to_bytes(6, "big"))
+        there += _number(IFLA_NET_NS_FD, netns) + both + _attribute(IFLA_LINKINFO, info)
+        self._ask(RTM_NEWLINK, NEW, LINK.pack(0, 0, 0, IFF_UP, IFF_UP) + there)
 
-    def set_up(self, index: int, mtu: int) -> None:
-        """The device is up, with this MTU (bytes)."""
-        self._ask(RTM_NEWLINK, 0, LINK.pack(0, 0, index, IFF_UP, IFF_UP) + _number(IFLA_MTU, mtu))
+    def set_flags(self, index: int, flags: int) -> None:
+        """The device has these flags (IFF_*), and others as before."""
+        self._ask(RTM_NEWLINK, 0, LINK.pack(0, 0, index, flags, flags))
+
+    def set_mtu(self, index: int, mtu: int) -> None:
+        """The device has this MTU (bytes)."""
+        self._ask(RTM_NEWLINK, 0, LINK.pack(0, 0, index, 0, 0) + _number(IFLA_MTU, mtu))
 
     def add_address(self, index: int, address: IPv4Interface | IPv6Interface, flags: int = 0) -> None:
         """The device has this address too, with these flags (IFA_F_*)."""

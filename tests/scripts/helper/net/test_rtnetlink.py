@@ -22,10 +22,10 @@ MAC = Mac.parse("02:c7:0a:09:00:01")
 
 @pytest.fixture
 def there(containers: Make) -> Container:
-    """A namespace with an `eth0` that was made, and is down."""
+    """A namespace with an `eth0` that was made."""
     made = containers("10.9.0.1/24")
     with opened(made.netns) as fd, Rtnetlink() as kernel:
-        kernel.add_veth(new_name(), links.UP_FOR_THE_BRIDGE, "eth0", MAC, fd, 1400)
+        kernel.add_veth("eth0", MAC, fd, new_name(), 1400)
     return made
 
 
@@ -52,22 +52,25 @@ def device(container: Container) -> dict[str, Any]:
 def test_a_pair_is_as_was_said(containers: Make) -> None:
     name, container = new_name(), containers("10.9.0.1/24")
     with opened(container.netns) as fd, Rtnetlink() as kernel:
-        kernel.add_veth(name, links.UP_FOR_THE_BRIDGE, "eth0", MAC, fd, 1400)
+        kernel.add_veth("eth0", MAC, fd, name, 1400)
+        (before,) = json.loads(run("ip", "-j", "link", "show", "dev", name))
+        kernel.set_flags(socket.if_nametoindex(name), links.UP_FOR_THE_BRIDGE)
     (here,) = json.loads(run("ip", "-d", "-j", "link", "show", "dev", name))
     end = device(container)
 
-    assert {"UP", "NOARP"} <= set(here["flags"])
-    assert "UP" not in end["flags"]
+    assert "UP" not in before["flags"]
+    assert {"UP", "NOARP", "LOWER_UP"} <= set(here["flags"])
+    assert {"UP", "LOWER_UP"} <= set(end["flags"])
     assert end["address"] == str(MAC)
     for each in (here, end):
         assert (each["mtu"], each["linkinfo"]["info_kind"]) == (1400, "veth")
         assert (each["num_tx_queues"], each["num_rx_queues"]) == (1, 1)
 
 
-def test_an_end_comes_up_with_addresses_and_ways_out(there: Container) -> None:
+def test_an_end_has_addresses_and_ways_out(there: Container) -> None:
     def question(kernel: Rtnetlink, index: int) -> None:
         kernel.add_address(index, IPv4Interface("10.9.0.1/24"))
-        kernel.set_up(index, 1300)
+        kernel.set_mtu(index, 1300)
         kernel.add_address(index, IPv6Interface("fd00:9::1/64"), links.IFA_F_NODAD)
         kernel.add_default_route(index, IPv4Address("10.9.0.9"))
         kernel.add_default_route(index, IPv6Address("fd00:9::9"))
@@ -75,7 +78,6 @@ def test_an_end_comes_up_with_addresses_and_ways_out(there: Container) -> None:
     asked(there, question)
 
     end = device(there)
-    assert "UP" in end["flags"]
     assert end["mtu"] == 1300
     had = {(each["local"], each["prefixlen"]): each for each in end["addr_info"]}
     assert ("10.9.0.1", 24) in had
@@ -87,8 +89,8 @@ def test_an_end_comes_up_with_addresses_and_ways_out(there: Container) -> None:
 @pytest.mark.parametrize(
     ("code", "question"),
     [
-        (errno.ENODEV, lambda kernel, _: kernel.set_up(4000, 1400)),
-        (errno.EINVAL, lambda kernel, index: kernel.set_up(index, 20)),
+        (errno.ENODEV, lambda kernel, _: kernel.set_mtu(4000, 1400)),
+        (errno.EINVAL, lambda kernel, index: kernel.set_mtu(index, 20)),
         (errno.ENETUNREACH, lambda kernel, index: kernel.add_default_route(index, IPv4Address("192.0.2.1"))),
     ],
 )
@@ -107,4 +109,4 @@ def test_what_is_there_already_is_not_made_again(there: Container) -> None:
     with pytest.raises(FileExistsError):
         asked(there, question)
     with opened(there.netns) as fd, Rtnetlink() as kernel, pytest.raises(FileExistsError):
-        kernel.add_veth(new_name(), 0, "eth0", MAC, fd, 1400)
+        kernel.add_veth("eth0", MAC, fd, new_name(), 1400)

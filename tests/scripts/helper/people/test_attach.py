@@ -95,7 +95,7 @@ def test_it_is_told_while_its_port_is_made(here: Running, twin: Twin, ovs: Ovs, 
     assert twin.events[before:] == ["endpoint_up"]
 
 
-def test_it_waits_for_its_flows_before_it_comes_up_but_not_for_long(
+def test_it_waits_for_its_flows_before_it_has_its_address_but_not_for_long(
     here: Running, twin: Twin, containers: Make
 ) -> None:
     """What it says first, a question for a MAC, would be lost before, and asked again after a second."""
@@ -107,7 +107,7 @@ def test_it_waits_for_its_flows_before_it_comes_up_but_not_for_long(
     began = time.monotonic()
     connecting.start()
 
-    until(lambda: "state UP" in one.run("ip", "link", "show", "eth0", check=False))
+    until(lambda: "10.1.0.1/24" in one.run("ip", "address", "show", "eth0", check=False))
 
     assert time.monotonic() - began >= MOMENT_S
     assert connecting.is_alive(), "whether its flows are there is not known yet"
