@@ -128,21 +128,19 @@ class Endpoints:
     def plug(self, key: Key, record: EndpointRecord, pair: Pair, *, new: bool) -> None:
         """Give what was furnished its address, once it has its port; PlumbError or VswitchError.
 
-        `new`: there is no record yet. It comes last: what is left without one, if this process ends, is swept.
+        `new`: there is no record yet. It is written last, and names the host end: what no record names is half plugged,
+        should this process end, and is swept or plugged anew.
         """
-        if record.behind:
-            record = record.model_copy(update={"veth": pair.host_end})
         port = pair.port.result() if pair.port else None
         plumb.address_in(
             pair.netns, key.interface, record.address, record.mtu, record.route, record.address6, record.route6
         )
-        if new or record.behind:
-            try:
-                self.write(key, record)
-            except VswitchError:
-                if new:
-                    self._erase(key)
-                raise
+        try:
+            self.write(key, record.model_copy(update={"veth": pair.host_end}))
+        except VswitchError:
+            if new:
+                self._erase(key)
+            raise
         if port:
             self._ports[key] = port
         self._netns[key] = pair.netns
@@ -165,14 +163,9 @@ class Endpoints:
             self._vswitch.remove_record(ENDPOINT + str(key))
 
     def plugged(self, key: Key, record: EndpointRecord, netns: str) -> bool:
-        """Whether the container that lives in this namespace has its interface, and that its port.
-
-        One that has no address at the first look was left so by a helper that ended. Later it may be wanted so.
-        """
+        """Whether the container that lives in this namespace has its interface, and that its port."""
         before = self._netns.get(key)
         if not self.whole(key, record, links.Devices()) or key.interface not in plumb.interfaces(netns):
-            return False
-        if before is None and not plumb.has_address(netns, key.interface):
             return False
         self._netns[key] = netns
         if before != netns:  # what was said while Docker could not say where
@@ -186,10 +179,9 @@ class Endpoints:
     def unplug(self, key: Key, record: EndpointRecord | None) -> None:
         """Take port and veth away; the record stays."""
         self._netns.pop(key, None)
-        if port := self._ports.get(key):
+        if port := self._ports.pop(key, None):
             self.remove(port)
-            del self._ports[key]
-        if record and record.veth:
+        if record and record.veth and (port is None or port.name != record.veth):
             plumb.unplug(record.veth)
 
     def remove(self, port: PortState) -> None:
@@ -274,11 +266,11 @@ class Endpoints:
                 yield report
 
     def whole(self, key: Key, record: EndpointRecord, present: Container[str]) -> bool:
-        """Whether host end and port are there and work."""
+        """Whether host end and port are there and work, and are not half plugged."""
         if record.behind:
             return record.veth in present
         port = self._ports.get(key)
-        return port is not None and healthy(port, present)
+        return port is not None and healthy(port, present) and record.veth in (port.name, None)
 
     def _fit(self, key: Key, record: EndpointRecord) -> None:
         if ends := self._ends(key, record):

@@ -322,7 +322,7 @@ class Host:
             yield pair
 
     def furnish(self, key: Key, record: EndpointRecord, pair: Pair, rates: Rates) -> None:
-        """Hold the pair to these rates, and give it all else that it needs before it is up."""
+        """Hold the pair to these rates, and give it all else that it needs before it has its address."""
         with self._lock:
             self.endpoints.set_rates(key, rates)
             self.endpoints.furnish(key, record, pair)

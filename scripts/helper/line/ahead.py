@@ -58,7 +58,7 @@ class Ahead:
                 except AwayError as error:
                     log.warning("What came of %s was not heard: %s", self._key.brief, error)
                 else:
-                    if self._channel.agrees(self._key):
+                    if self._channel.confirm(self._key):
                         return outcome
         return self._channel.tell(self._key, self._patience_s)
 

@@ -47,7 +47,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 STEADY_S = 5.0  # a session that lasted so long was a good one: begin again with the first pause
 TELLERS = 4  # threads that tell what changed: one answer may take 2 s while a host is away
 RETELL_S = 1.0
-TURN_S = 20.0  # longer than a port and its flows are waited for
+TURN_S = 20.0  # after which who waits for his turn leaves it to others
 
 Told = EndpointUp | EndpointDown | TunnelsUp | NetworksUp
 Said = EndpointReport | dict[str, int] | tuple[NetworkReport, ...] | None
@@ -204,6 +204,7 @@ class Channel:
         with self._turn(subject, TURN_S) as mine:
             with self._changed:
                 self._made |= {subject} if mine else set()
+                self._changed.notify_all()
             try:
                 yield mine
             finally:
@@ -223,13 +224,16 @@ class Channel:
             if mine:
                 self._end_turn(subject)
 
-    def agrees(self, subject: Key) -> bool:
-        """Whether it is with this as it was told: then nothing of it is left to tell."""
+    def confirm(self, subject: Key) -> bool:
+        """Whether it is with this as it was told: then nothing of it is left to tell, but to its neighbours."""
         with self._changed:
             self._dirty.pop(subject, None)
-        now = _said(self._source.event(subject))
+        now = self._source.event(subject)
         with self._changed:
-            return self._told.get(subject) == now
+            agreed = self._told.get(subject) == _said(now)
+        if agreed:
+            self._introduce(now)
+        return agreed
 
     def tell(self, subject: Key, patience_s: float, turn_s: float = TURN_S) -> Outcome | None:
         """Tell how it is with this now. None: there is no controller; then it will be told when there is.
@@ -278,6 +282,7 @@ class Channel:
             self._note(session, subject, event, str(refusal))
             raise
         self._note(session, subject, event, None)
+        self._introduce(event)
         return outcome
 
     def _note(self, session: int, subject: Key, event: Told, why: str | None) -> None:
@@ -293,8 +298,11 @@ class Channel:
             if session != self._session:  # the new session may have begun with how it was before
                 self._dirty[subject] = 0.0
             self._changed.notify_all()
-        if isinstance(event, EndpointUp) and event.endpoint.address6 and why is None:
-            self._source.introduce(event.endpoint)  # its flows are there by now
+
+    def _introduce(self, event: Told) -> None:
+        """Its flows are there by now."""
+        if isinstance(event, EndpointUp) and event.endpoint.address6:
+            self._source.introduce(event.endpoint)
 
     def _take_turn(self, subject: Key) -> None:
         """With the lock: what is said about one thing is said in the order in which it was so."""

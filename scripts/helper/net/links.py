@@ -20,7 +20,7 @@ IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
 UP_FOR_THE_BRIDGE = IFF_UP | IFF_NOARP
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
-SIOCGIFADDR, SIOCETHTOOL = 0x8915, 0x8946  # linux/sockios.h
+SIOCETHTOOL = 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
 
 
@@ -47,18 +47,6 @@ class Devices:
 
     def __contains__(self, name: object) -> bool:
         return find(str(name)) is not None
-
-
-def has_address(name: str) -> bool:
-    """Whether the device has an IPv4 address (netdevice(7))."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            fcntl.ioctl(sock, SIOCGIFADDR, struct.pack("@16s24x", name.encode()))
-        except OSError as error:
-            if error.errno != errno.EADDRNOTAVAIL:
-                raise
-            return False
-    return True
 
 
 def transmit_checksums_off(name: str) -> None:
@@ -109,9 +97,14 @@ def address6(ipr: IPRoute, index: int) -> IPv6Interface | None:
     return None
 
 
+def forget_addresses6(name: str) -> None:
+    """The device has no IPv6 address, and no route that a router told it; nor may it have one."""
+    Path("/proc/sys/net/ipv6/conf", name, "disable_ipv6").write_text("1")
+
+
 def addresses_as_given(name: str) -> None:
     """The device may have IPv6 addresses, and has none but those that it is given: no router tells it any."""
-    for setting, value in (("disable_ipv6", "0"), ("accept_ra", "0")):
+    for setting, value in (("accept_ra", "0"), ("disable_ipv6", "0")):
         Path("/proc/sys/net/ipv6/conf", name, setting).write_text(value)
 
 

@@ -31,7 +31,6 @@ __all__ = [
     "bridge_port",
     "fit",
     "free_interface",
-    "has_address",
     "interfaces",
     "make",
     "plug",
@@ -74,7 +73,7 @@ def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
     """The pair alone, `mtu` in bytes: both ends up, the interface straight in the namespace, without an address.
 
     Up already: the kernel takes an end into use a moment after the other one is up, and would drop what the interface
-    says first, or hears.
+    says first, or hears. Without an address it says no more than that it is there, where IPv6 is on.
     """
     with ExitStack() as undo, opened(netns) as fd, Rtnetlink() as kernel:
         try:
@@ -112,6 +111,7 @@ def address_in(
             if address:
                 kernel.add_address(index, address)
             if address6:
+                links.forget_addresses6(interface)
                 links.addresses_as_given(interface)
                 kernel.add_address(index, address6, links.IFA_F_NODAD)  # known to be nobody else's: RFC 4862, 5.4
             if gateway:
@@ -182,12 +182,6 @@ def interfaces(netns: str) -> tuple[str, ...]:
     """All devices of the namespace."""
     with opened(netns) as fd, in_words(f"Reading the interfaces of “{netns}” failed"):
         return within(fd, links.names)
-
-
-def has_address(netns: str, interface: str) -> bool:
-    """Whether that device of the namespace has an IPv4 address."""
-    with opened(netns) as fd, in_words(f"Looking at “{interface}” in “{netns}” failed"):
-        return within(fd, lambda: links.has_address(interface))
 
 
 def free_interface(netns: str) -> str:

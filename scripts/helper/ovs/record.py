@@ -75,7 +75,7 @@ class EndpointRecord(Record):
     down_kbps: Kbps | None = None
     gateway: IPv4Address | None = None
     behind: str | None = None  # the joined Linux bridge that it is on, if not straight on our bridge
-    veth: str | None = None  # its host end, if it is behind a Linux bridge: there is no port that says it
+    veth: str | None = None  # its host end, once all else was done when it was plugged
     labels: dict[str, str] = {}
 
 

@@ -1,13 +1,16 @@
 """What stays, comes back and goes: over ends of the helper, of the controller, of containers and of devices."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from pyroute2 import netns as namespaces
 
 from app.wire import NamesWant, Want
 from scripts.helper.keeper import SWEEP_S
+from scripts.helper.ovs.vswitch import Vswitch
 from tests.scripts.helper.conftest import BRIDGE, Container, Ovs, run, until
 from tests.scripts.helper.running import Running, helper
 from tests.scripts.helper.twin import Twin
@@ -126,17 +129,35 @@ def test_an_interface_that_goes_comes_back_as_it_was(here: Running, twin: Twin, 
 def test_an_interface_that_was_left_half_plugged_is_plugged(
     here: Running, twin: Twin, ovs: Ovs, containers: Make
 ) -> None:
+    """Its record names the host end that it had before."""
+    one = containers("10.1.0.1/24")
+    key = connect(here, one)
+    before = port_of(ovs, key)
+    here.kill()
+    with closing(Vswitch(ovs.remote, BRIDGE)) as vswitch:
+        ((name, record),) = vswitch.records("endpoint/").items()
+        vswitch.write_record(name, json.dumps(json.loads(record) | {"veth": "ct00000000"}))
+
+    here.start()
+
+    until(lambda: len(twin.reports) == 2 and twin.endpoints.get(key))
+    assert port_of(ovs, key) not in ("", before)
+    assert "10.1.0.1/24" in one.run("ip", "address", "show", "eth0")
+
+
+def test_what_a_container_did_to_its_interface_stays_so(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:
     one = containers("10.1.0.1/24")
     key = connect(here, one)
     before = port_of(ovs, key)
     here.kill()
     one.run("ip", "address", "flush", "dev", "eth0")
+    one.run("ip", "link", "set", "eth0", "down")
 
     here.start()
 
-    until(lambda: "10.1.0.1/24" in one.run("ip", "address", "show", "eth0", check=False))
     until(lambda: len(twin.reports) == 2 and twin.endpoints.get(key))
-    assert port_of(ovs, key) not in ("", before)
+    assert port_of(ovs, key) == before
+    assert "state DOWN" in one.run("ip", "link", "show", "eth0")
 
 
 def test_an_interface_that_is_set_down_stays_so(here: Running, twin: Twin, ovs: Ovs, containers: Make) -> None:

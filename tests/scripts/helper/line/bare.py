@@ -9,6 +9,7 @@ class Bare:
 
     def __init__(self) -> None:
         self.endpoints: dict[Key, EndpointReport] = {}
+        self.introduced: list[EndpointReport] = []
 
     def everything(self) -> HostUp:
         endpoints = tuple(self.endpoints.values())
@@ -31,5 +32,5 @@ class Bare:
     def note_clashes(self, leases: object) -> None:
         pass
 
-    def introduce(self, report: object) -> None:
-        pass
+    def introduce(self, report: EndpointReport) -> None:
+        self.introduced.append(report)

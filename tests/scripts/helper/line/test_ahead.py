@@ -1,5 +1,7 @@
 """What is told of an endpoint that is being made."""
 
+from ipaddress import IPv6Interface
+
 import pytest
 
 from app.wire import Ask
@@ -102,3 +104,17 @@ def test_who_may_not_wait_leaves_it_to_be_told(twin: Twin, channel: Channel) -> 
     ahead.taken_back()
     assert channel.settled(KEY, 5)
     assert twin.endpoints == {}
+
+
+def test_its_neighbours_hear_of_its_ipv6_address_once_it_is_there(twin: Twin, bare: Bare, channel: Channel) -> None:
+    """Before that there is nobody who could tell them."""
+    ahead = Ahead(channel, KEY, 7)
+    ahead.admit(ASK.model_copy(update={"address6": "fd00::1/64"}))
+    ahead.wait_for_flows()
+    coming = twin.endpoints["c1/eth0"].model_copy(update={"address6": IPv6Interface("fd00::1/64")})
+    assert bare.introduced == []
+
+    bare.endpoints |= {KEY: coming}
+    assert ahead.outcome() is not None
+
+    assert bare.introduced == [coming]

@@ -28,11 +28,3 @@ def test_devices_are_found_one_by_one(host: None) -> None:  # noqa: ARG001
     assert "ctfound" in links.Devices()
     run("ip", "link", "del", "ctfound")
     assert "ctfound" not in links.Devices()
-
-
-def test_it_is_told_whether_a_device_has_an_address(one: Container) -> None:
-    assert not plumb.has_address(one.netns, "a.1@x")
-    one.run("ip", "address", "add", "10.9.0.1/24", "dev", "a.1@x")
-    assert plumb.has_address(one.netns, "a.1@x")
-    with pytest.raises(plumb.PlumbError, match="No such device"):
-        plumb.has_address(one.netns, "none")
