@@ -20,7 +20,10 @@ def directory(ovs: Ovs) -> Path:
 
 def knows_its_commands(ovs: Ovs) -> bool:
     """A new ovs-vswitchd has its socket before it has all of its commands."""
-    return "ovs/route/add" in ovs.appctl("list-commands", check=False)
+    try:
+        return "ovs/route/add" in ovs.appctl("list-commands", check=False)
+    except FileNotFoundError:  # it has no process id yet
+        return False
 
 
 @pytest.fixture
