@@ -5,18 +5,19 @@ NetlinkError or OSError: the callers know what was being done, and say so.
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import socket
 import struct
+from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
-IFF_UP, IFF_NOARP = 0x1, 0x80  # linux/if.h
+from scripts.helper.net.rtnetlink import IFF_UP, Rtnetlink
+
+IFF_NOARP = 0x80  # linux/if.h
 UP_FOR_THE_BRIDGE = IFF_UP | IFF_NOARP
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_PERMANENT = 0x2, 0x8, 0x80  # linux/if_addr.h
 GLOBAL_SCOPE = 0  # linux/rtnetlink.h
@@ -60,10 +61,11 @@ def transmit_checksums_off(name: str) -> None:
         fcntl.ioctl(sock, SIOCETHTOOL, request.ljust(40, b"\0"))
 
 
-def up_for_the_bridge_only(ipr: IPRoute, name: str) -> None:
+def up_for_the_bridge_only(name: str) -> None:
     """Bring a device up that belongs to the bridge, and deafen it before."""
     deafen(name)
-    ipr.link("set", index=find(name), flags=UP_FOR_THE_BRIDGE, change=UP_FOR_THE_BRIDGE)
+    with Rtnetlink() as kernel:
+        kernel.set_flags(socket.if_nametoindex(name), UP_FOR_THE_BRIDGE)
 
 
 def deafen(name: str) -> None:
@@ -108,17 +110,7 @@ def addresses_as_given(name: str) -> None:
         Path("/proc/sys/net/ipv6/conf", name, setting).write_text(value)
 
 
-def add_address6(ipr: IPRoute, index: int | None, address: IPv6Interface) -> None:
+def add_address6(index: int, address: IPv6Interface) -> None:
     """Usable at once: that it is nobody else's is known, so nobody is asked (RFC 4862, 5.4). Idempotent."""
-    try:
-        ipr.addr(
-            "add",
-            index=index,
-            family=socket.AF_INET6,
-            address=str(address.ip),
-            prefixlen=address.network.prefixlen,
-            flags=IFA_F_NODAD,
-        )
-    except NetlinkError as error:
-        if error.code != errno.EEXIST:
-            raise
+    with Rtnetlink() as kernel, suppress(FileExistsError):
+        kernel.add_address(index, address, IFA_F_NODAD)

@@ -87,8 +87,7 @@ def make(netns: str, host_end: str, interface: str, mac: Mac, mtu: int) -> None:
                 raise
         undo.callback(unplug, host_end)
         with in_words(f"Preparing “{host_end}” for the bridge failed"):
-            links.deafen(host_end)
-            kernel.set_flags(_need(host_end), links.UP_FOR_THE_BRIDGE)
+            links.up_for_the_bridge_only(host_end)
         undo.pop_all()
 
 
@@ -113,7 +112,7 @@ def address_in(
             if address6:
                 links.forget_addresses6(interface)
                 links.addresses_as_given(interface)
-                kernel.add_address(index, address6, links.IFA_F_NODAD)  # known to be nobody else's: RFC 4862, 5.4
+                links.add_address6(index, address6)
             if gateway:
                 _default_route(kernel, index, address, gateway)
             if gateway6:
@@ -249,7 +248,7 @@ def veth(a: str, b: str, mtu: int) -> None:
         undo.callback(unplug, a)
         for end in (a, b):
             links.transmit_checksums_off(end)
-            links.up_for_the_bridge_only(ipr, end)
+            links.up_for_the_bridge_only(end)
         undo.pop_all()
 
 
@@ -263,7 +262,7 @@ def veth_to_give(outer: str, inner: str, mac: Mac, mtu: int) -> None:
         undo.callback(unplug, outer)
         links.transmit_checksums_off(inner)
         links.transmit_checksums_off(outer)
-        links.up_for_the_bridge_only(ipr, outer)
+        links.up_for_the_bridge_only(outer)
         undo.pop_all()
 
 
@@ -289,7 +288,7 @@ def address_device(
                 ipr.addr("del", index=index, address=found.get("address"), prefixlen=found["prefixlen"])
         if address6 is not None:
             links.addresses_as_given(name)
-            links.add_address6(ipr, index, address6)
+            links.add_address6(index, address6)
 
 
 def _set_mtu(ipr: IPRoute, name: str, mtu: int, *, raise_only: bool = False) -> None:

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Self
 
 from flows.model import Mac
-from scripts.helper.net.links import IFF_UP
 
 TIMEOUT_S = 5.0  # the kernel answers before the call returns that asks
 LARGEST = 1 << 16  # bytes of an answer
@@ -29,6 +28,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 18
 IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES = 31, 32
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8  # linux/if_addr.h
+IFF_UP = 0x1  # linux/if.h
 
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, kind, flags, number, from whom
 LINK = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, which of them count

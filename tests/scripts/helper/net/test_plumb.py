@@ -4,11 +4,11 @@ import socket
 import subprocess
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
-from uuid import uuid4
 
 import pytest
 
 from flows.model import Mac
+from scripts.helper.attached.endpoints import new_host_end
 from scripts.helper.net import plumb
 from scripts.helper.net.plumb import PlumbError
 from scripts.helper.ovs.vswitch import Vswitch
@@ -21,10 +21,6 @@ def devices() -> set[str]:
     return {name for _, name in socket.if_nameindex()}
 
 
-def new_name() -> str:
-    return f"ct{uuid4().hex[:8]}"
-
-
 def pings(container: Container, address: str, *options: str) -> bool:
     return " 0% packet loss" in container.run("ping", "-c1", "-W1", *options, address, check=False)
 
@@ -35,7 +31,7 @@ def pair(vswitch: Vswitch, ovs: Ovs, containers: Make) -> tuple[Container, Conta
     ovs.ofctl("add-flow", "actions=NORMAL")
     a, b = containers("10.9.0.1/24"), containers("10.9.0.2/24")
     for container in (a, b):
-        host_end = new_name()
+        host_end = new_host_end()
         container.plug(host_end, gateway="10.9.0.9")
         vswitch.add_endpoint_port(host_end, f"netns:{container.name}/eth0")
     return a, b
@@ -85,7 +81,7 @@ def test_host_is_not_reached_past_the_flows(pair: tuple[Container, Container], o
     ],
 )
 def test_what_fails_leaves_nothing(containers: Make, wrong: dict[str, object], words: str) -> None:
-    a, host_end = containers("10.9.0.1/24"), new_name()
+    a, host_end = containers("10.9.0.1/24"), new_host_end()
     with pytest.raises(PlumbError, match=words):
         a.plug(host_end, **wrong)  # type: ignore[arg-type]
     assert host_end not in devices()
@@ -93,7 +89,7 @@ def test_what_fails_leaves_nothing(containers: Make, wrong: dict[str, object], w
 
 
 def test_second_default_route_is_refused(containers: Make) -> None:
-    a, first, second = containers("10.9.0.1/24"), new_name(), new_name()
+    a, first, second = containers("10.9.0.1/24"), new_host_end(), new_host_end()
     a.plug(first, gateway="10.9.0.9")
     with pytest.raises(PlumbError, match="default route already"):
         a.plug(second, gateway="10.9.0.9", interface="eth1")
@@ -104,11 +100,11 @@ def test_second_default_route_is_refused(containers: Make) -> None:
 
 def test_container_that_is_gone_is_said_so() -> None:
     with pytest.raises(PlumbError, match="Has its container stopped"):
-        Container("ct-test-gone", IPv4Interface("10.9.0.1/24")).plug(new_name())
+        Container("ct-test-gone", IPv4Interface("10.9.0.1/24")).plug(new_host_end())
 
 
 def test_unplug_twice(containers: Make) -> None:
-    a, host_end = containers("10.9.0.1/24"), new_name()
+    a, host_end = containers("10.9.0.1/24"), new_host_end()
     a.plug(host_end)
     plumb.unplug(host_end)
     plumb.unplug(host_end)
@@ -116,7 +112,7 @@ def test_unplug_twice(containers: Make) -> None:
 
 
 def test_both_ends_get_the_mtu_and_the_host_end_is_never_the_smaller(containers: Make) -> None:
-    a, host_end = containers("10.9.0.1/24"), new_name()
+    a, host_end = containers("10.9.0.1/24"), new_host_end()
     a.plug(host_end, mtu=1400)
     for mtu in (1300, 1300, 1350):
         plumb.fit(a.netns, "eth0", host_end, mtu)
@@ -149,7 +145,7 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
     assert address == IPv4Interface("10.7.0.1/16")
     assert address6 == IPv6Interface("fd00:7::1/64"), "not the one that is there for a time"
 
-    inner, outer, behind = new_name(), new_name(), new_name()
+    inner, outer, behind = new_host_end(), new_host_end(), new_host_end()
     plumb.veth(inner, outer, 1400)
     assert plumb.bridge_of(inner) is None
     plumb.bridge_port("docker7", inner)
@@ -158,7 +154,7 @@ def test_linux_bridge_is_joined_by_a_pair_of_devices(vswitch: Vswitch, ovs: Ovs,
     near, far = containers("10.7.0.2/16"), containers("10.7.0.3/16")
     near.plug(behind)
     plumb.bridge_port("docker7", behind)
-    straight = new_name()
+    straight = new_host_end()
     far.plug(straight)
     vswitch.add_endpoint_port(straight, f"netns:{far.name}/eth0")
 

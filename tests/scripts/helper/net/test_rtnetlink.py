@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from flows.model import Mac
+from scripts.helper.attached.endpoints import new_host_end
 from scripts.helper.net import links
 from scripts.helper.net.netns import opened, within
 from scripts.helper.net.rtnetlink import Rtnetlink
@@ -25,12 +25,8 @@ def there(containers: Make) -> Container:
     """A namespace with an `eth0` that was made."""
     made = containers("10.9.0.1/24")
     with opened(made.netns) as fd, Rtnetlink() as kernel:
-        kernel.add_veth("eth0", MAC, fd, new_name(), 1400)
+        kernel.add_veth("eth0", MAC, fd, new_host_end(), 1400)
     return made
-
-
-def new_name() -> str:
-    return f"ct{uuid4().hex[:8]}"
 
 
 def asked(container: Container, question: Callable[[Rtnetlink, int], None]) -> None:
@@ -50,7 +46,7 @@ def device(container: Container) -> dict[str, Any]:
 
 
 def test_a_pair_is_as_was_said(containers: Make) -> None:
-    name, container = new_name(), containers("10.9.0.1/24")
+    name, container = new_host_end(), containers("10.9.0.1/24")
     with opened(container.netns) as fd, Rtnetlink() as kernel:
         kernel.add_veth("eth0", MAC, fd, name, 1400)
         (before,) = json.loads(run("ip", "-j", "link", "show", "dev", name))
@@ -109,4 +105,4 @@ def test_what_is_there_already_is_not_made_again(there: Container) -> None:
     with pytest.raises(FileExistsError):
         asked(there, question)
     with opened(there.netns) as fd, Rtnetlink() as kernel, pytest.raises(FileExistsError):
-        kernel.add_veth("eth0", MAC, fd, new_name(), 1400)
+        kernel.add_veth("eth0", MAC, fd, new_host_end(), 1400)
